@@ -1,0 +1,284 @@
+"""Commands: what is to be done, in the imperative. The engine's only output.
+
+Frozen, slotted, keyword-only. The executor (``ctid/executor.py``) sends each to the part that can
+carry it out; one that fails comes back as a :class:`routing.facts.CommandFailed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from routing.facts import Channel, Party
+from routing.ids import (
+    AgentId,
+    CustomerId,
+    InteractionId,
+    OfferId,
+    PhoneId,
+    QueueId,
+    RecordingId,
+    StepId,
+    TimerId,
+)
+
+
+class PromptKind(StrEnum):
+    """What a prompt's ``value`` is."""
+
+    SOUND = "sound"  # a sound's name without extension
+    NUMBER = "number"  # an integer to be spoken
+    DIGITS = "digits"  # digits spoken one by one
+
+
+class Outcome(StrEnum):
+    """How an interaction ended."""
+
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    TIMED_OUT = "timed_out"
+    OVERFLOWED = "overflowed"
+    RELEASED = "released"
+    CALLBACK = "callback"
+    VOICE_MESSAGE = "voice_message"
+    CLOSED = "closed"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One piece of an announcement."""
+
+    value: str
+    kind: PromptKind = PromptKind.SOUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One agent of an offer and the phone at which to reach the agent."""
+
+    agent: AgentId
+    phone: PhoneId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Base of all commands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUpCustomer(Command):
+    """Ask the CRM who this is; the answer comes as CustomerMatched, or not at all."""
+
+    interaction: InteractionId
+    caller: Party
+    channel: Channel
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Command):
+    """Answer the caller's leg."""
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play(Command):
+    """Play prompts to the caller in order, then report StepFinished. Music stops meanwhile."""
+
+    interaction: InteractionId
+    step: StepId
+    prompts: tuple[Prompt, ...]
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectDigits(Command):
+    """Play prompts (interruptible) and collect up to ``max_digits``, then report StepFinished."""
+
+    interaction: InteractionId
+    step: StepId
+    prompts: tuple[Prompt, ...]
+    max_digits: int
+    timeout_s: float
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartMusic(Command):
+    """Music on hold until the next Play, Offer or StopMusic."""
+
+    interaction: InteractionId
+    music: str = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMusic(Command):
+    """Stop the music."""
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer(Command):
+    """Ring the targets at once and connect the first that answers.
+
+    ``ring_timeout_s`` is the engine's; the adapter sets its own a little later as a backstop.
+    A running Play or CollectDigits of the interaction is cut short (its StepFinished still comes).
+    ``caller`` is what the agent's phone shows.
+    """
+
+    interaction: InteractionId
+    offer: OfferId
+    queue: QueueId
+    targets: tuple[Target, ...]
+    ring_timeout_s: float
+    caller: Party
+    music: str = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendOffer(Command):
+    """Ring further targets within a running offer, without disturbing those that ring."""
+
+    interaction: InteractionId
+    offer: OfferId
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOffer(Command):
+    """Stop ringing. OfferEnded follows. An answer that was faster wins and is reported instead."""
+
+    interaction: InteractionId
+    offer: OfferId
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTimer(Command):
+    """Report TimerFired after ``after_s`` seconds. A timer of the same id is replaced."""
+
+    timer: TimerId
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelTimer(Command):
+    """Forget the timer, if it still runs."""
+
+    timer: TimerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRecording(Command):
+    """Record the caller's leg (both sides), so that it follows the interaction."""
+
+    interaction: InteractionId
+    recording: RecordingId
+    queue: QueueId
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRecording(Command):
+    """End the recording; RecordingEnded follows."""
+
+    interaction: InteractionId
+    recording: RecordingId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release(Command):
+    """Hang up the caller's leg and whatever is connected to it. ``cause``: ITU-T Q.850."""
+
+    interaction: InteractionId
+    cause: int = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendTo(Command):
+    """Connect the caller to an outside number (overflow to an external number)."""
+
+    interaction: InteractionId
+    number: str
+    ring_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordMessage(Command):
+    """Take a voice message; RecordingEnded and StepFinished follow."""
+
+    interaction: InteractionId
+    step: StepId
+    recording: RecordingId
+    max_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyAgent(Command):
+    """Tell the agent something through the browser, by a stable code."""
+
+    agent: AgentId
+    code: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferAccount:
+    """One agent's part in one offer, for the contact record."""
+
+    offer: OfferId
+    agent: AgentId
+    offered_at: float
+    ended_at: float
+    outcome: str  # answered, declined, ring_timeout, withdrawn, failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionAccount:
+    """Everything the contact record says about an interaction. Times: Unix seconds, UTC."""
+
+    interaction: InteractionId
+    channel: Channel
+    caller: Party
+    did: str
+    outcome: Outcome
+    arrived_at: float
+    ended_at: float
+    queue: QueueId | None = None
+    queued_at: float | None = None
+    answered_at: float | None = None
+    wait_s: float = 0.0
+    talk_s: float = 0.0
+    agent: AgentId | None = None
+    customer: CustomerId | None = None
+    priority: int = 0
+    queues: tuple[QueueId, ...] = ()
+    agents: tuple[AgentId, ...] = ()
+    offers: tuple[OfferAccount, ...] = ()
+    recordings: tuple[RecordingId, ...] = ()
+    recording_failures: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileContactRecord(Command):
+    """Write the contact record. Comes exactly once for each interaction, when it has ended."""
+
+    account: InteractionAccount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendContactRecord(Command):
+    """Add what became known after the end: disposition, notes, wrap-up time."""
+
+    interaction: InteractionId
+    agent: AgentId
+    disposition: str | None = None
+    notes: str | None = None
+    wrap_up_s: float | None = None
