@@ -1,0 +1,124 @@
+"""Finishing a recording: from the PBX's raw file to a whole, hashed file in the library.
+
+Blocking on purpose: call it in a thread. Every step can be repeated: a crash in the middle leaves
+the raw file, and the next attempt does it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from recorder.errors import RecordingError
+from recorder.media import copy_as_wav, wav_duration_s
+from recorder.plan import RecordingPlan
+from routing.ids import RecordingId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A recording that is whole. ``path`` is relative to the library directory."""
+
+    recording: RecordingId
+    path: str
+    sha256: str
+    size_bytes: int
+    duration_s: float
+    peak: int
+
+
+class _Hashing:
+    """A writer that hashes what passes through."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self.sha = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha.update(data)
+        return self._out.write(data)
+
+
+def finalise(plan: RecordingPlan, recording: RecordingId, at: float) -> Finished:
+    """Make the library file of ``recording`` and remove the raw one.
+
+    ``.part`` beside the target, fsync of the file, rename, fsync of the folder: after a power cut
+    there is either the raw file or the whole library file. Done before, it reports what is there.
+    Raises RecordingError when there is nothing to keep.
+    """
+    raw = plan.intake_path(recording)
+    target = plan.library_path(recording, at)
+    if not raw.exists():
+        if target.exists():
+            return _describe(plan, recording, target)
+        raise RecordingError("the PBX left no recording file")
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    part = target.with_suffix(".wav.part")
+    try:
+        with raw.open("rb") as source, part.open("wb") as out:
+            hashing = _Hashing(out)
+            sound = copy_as_wav(source, hashing, raw.stat().st_size)
+            out.flush()
+            os.fsync(out.fileno())
+    except RecordingError:
+        part.unlink(missing_ok=True)
+        raise
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RecordingError(f"the recording could not be kept: {error.strerror}") from error
+    part.chmod(0o640)
+    part.rename(target)
+    _sync_dir(target.parent)
+    raw.unlink(missing_ok=True)
+    return Finished(
+        recording=recording,
+        path=str(target.relative_to(plan.library_dir)),
+        sha256=hashing.sha.hexdigest(),
+        size_bytes=target.stat().st_size,
+        duration_s=sound.duration_s,
+        peak=sound.peak,
+    )
+
+
+def _describe(plan: RecordingPlan, recording: RecordingId, target: Path) -> Finished:
+    sha = hashlib.sha256()
+    with target.open("rb") as file:
+        while chunk := file.read(1 << 18):
+            sha.update(chunk)
+    return Finished(
+        recording=recording,
+        path=str(target.relative_to(plan.library_dir)),
+        sha256=sha.hexdigest(),
+        size_bytes=target.stat().st_size,
+        duration_s=wav_duration_s(target),
+        peak=0,
+    )
+
+
+def _sync_dir(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def leftovers(plan: RecordingPlan) -> Iterator[str]:
+    """Stems of the raw files in the intake directory (see ``plan.safe_stem``), for recovery."""
+    if plan.intake_dir.is_dir():
+        for entry in sorted(plan.intake_dir.iterdir()):
+            if entry.suffix == ".raw" and entry.is_file():
+                yield entry.stem
+
+
+def resolve(plan: RecordingPlan, relative: str) -> Path:
+    """The library file of a stored relative path; refuses to leave the library."""
+    root = plan.library_dir.resolve()
+    path = (root / relative).resolve()
+    if not path.is_relative_to(root):
+        raise RecordingError("the stored path leaves the library")
+    return path

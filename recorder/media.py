@@ -1,0 +1,88 @@
+"""The sound itself: WAV headers, duration and peaks. Streams; never holds a whole file."""
+
+from __future__ import annotations
+
+import array
+import struct
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from recorder.errors import RecordingError
+
+SAMPLE_RATE_HZ = 8000
+CHANNELS = 2  # left: what the caller says, right: what the caller hears
+SAMPLE_BYTES = 2
+BYTES_PER_S = SAMPLE_RATE_HZ * CHANNELS * SAMPLE_BYTES
+CHUNK = 1 << 18
+
+
+class Sink(Protocol):
+    """Anything that takes bytes."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+
+def wav_header(
+    data_bytes: int, *, channels: int = CHANNELS, rate_hz: int = SAMPLE_RATE_HZ
+) -> bytes:
+    """The 44 bytes before ``data_bytes`` of 16-bit PCM (Microsoft/IBM RIFF WAVE, format tag 1)."""
+    if data_bytes > 0xFFFFFFFF - 36:
+        raise RecordingError("a WAV file cannot hold more than 4 GiB")
+    block = channels * SAMPLE_BYTES
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + data_bytes,
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        channels,
+        rate_hz,
+        rate_hz * block,
+        block,
+        8 * SAMPLE_BYTES,
+        b"data",
+        data_bytes,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What is in a piece of PCM. ``peak``: largest absolute sample, 0..32768."""
+
+    duration_s: float
+    peak: int
+
+
+def copy_as_wav(raw: BinaryIO, out: Sink, raw_bytes: int) -> Sound:
+    """Write ``raw_bytes`` of interleaved stereo PCM as a WAV and measure it on the way.
+
+    A last frame that was cut is dropped. Raises RecordingError when there is no whole frame.
+    """
+    frame = CHANNELS * SAMPLE_BYTES
+    whole = raw_bytes - raw_bytes % frame
+    if whole == 0:
+        raise RecordingError("the recording holds no sound: the file is empty")
+    out.write(wav_header(whole))
+    left = whole
+    peak = 0
+    while left:
+        chunk = raw.read(min(CHUNK, left))
+        if not chunk:
+            raise RecordingError(f"the recording ends {left} bytes early")
+        out.write(chunk)
+        left -= len(chunk)
+        samples = array.array("h", chunk[: len(chunk) - len(chunk) % SAMPLE_BYTES])
+        if sys.byteorder == "big":
+            samples.byteswap()
+        if samples:
+            peak = max(peak, max(samples), -min(samples))
+    return Sound(duration_s=whole / BYTES_PER_S, peak=peak)
+
+
+def wav_duration_s(path: Path) -> float:
+    """Seconds of sound in a WAV file made by :func:`copy_as_wav`."""
+    return max(0, path.stat().st_size - 44) / BYTES_PER_S
