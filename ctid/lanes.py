@@ -1,0 +1,75 @@
+"""Keyed lanes: items of one key are worked on one after the other, different keys side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from ctid.tasks import cancel_and_wait, spawn
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+class LanesFull(Exception):
+    """More items wait than the lanes take."""
+
+
+class Lanes(Generic[K, T]):
+    """Runs ``work(item)`` in order within a key.
+
+    A lane exists only while it has items, so idle keys cost nothing. ``work`` must not raise:
+    what it raises ends up in the log as a failed task, and the lane goes on with the next item.
+    """
+
+    def __init__(self, name: str, work: Callable[[T], Awaitable[None]], *, limit: int) -> None:
+        self._name = name
+        self._work = work
+        self._limit = limit
+        self._size = 0
+        self._lanes: dict[K, deque[T]] = {}
+        self._tasks: dict[K, asyncio.Task[None]] = {}
+
+    def put(self, key: K, item: T) -> None:
+        """Take an item; its work starts in the loop's next turn. Raises LanesFull at the limit."""
+        if self._size >= self._limit:
+            raise LanesFull(f"{self._name}: {self._size} items wait")
+        self._size += 1
+        lane = self._lanes.get(key)
+        if lane is not None:
+            lane.append(item)
+            return
+        self._lanes[key] = deque([item])
+        self._tasks[key] = spawn(self._run(key), name=f"{self._name} {key}")
+
+    def __len__(self) -> int:
+        return self._size
+
+    def busy(self) -> list[str]:
+        """Keys with work, for the log line of what blocks a stop."""
+        return [str(key) for key in self._lanes]
+
+    async def drained(self) -> None:
+        """Wait until no item is left."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+
+    async def close(self) -> None:
+        """Drop what waits and stop what runs."""
+        await cancel_and_wait(*self._tasks.values())
+
+    async def _run(self, key: K) -> None:
+        lane = self._lanes[key]
+        try:
+            while lane:
+                item = lane.popleft()
+                try:
+                    await self._work(item)
+                finally:
+                    self._size -= 1
+        finally:
+            self._size -= len(lane)
+            del self._lanes[key]
+            del self._tasks[key]
