@@ -1,0 +1,3 @@
+from sim.lab.cli import main
+
+raise SystemExit(main())
