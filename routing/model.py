@@ -157,6 +157,19 @@ class Hours:
     days: tuple[SpecialDay, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """Public holidays, and working weekends that make up for them (``YYYY-MM-DD``).
+
+    Data, not a rule, so that a journal replays with what was known that day. The loader of the file
+    fills it in for every name that an ``Hours.holidays`` mentions.
+    """
+
+    id: str
+    holidays: tuple[SpecialDay, ...] = ()
+    workdays: tuple[str, ...] = ()
+
+
 # --- queues ----------------------------------------------------------------------------------
 
 
@@ -450,6 +463,7 @@ class RoutingConfig:
     skills: tuple[Skill, ...] = ()
     teams: tuple[Team, ...] = ()
     hours: tuple[Hours, ...] = ()
+    calendars: tuple[Calendar, ...] = ()
     flows: tuple[Flow, ...] = ()
     entries: tuple[Entry, ...] = ()
     pause_reasons: tuple[PauseReason, ...] = ()
