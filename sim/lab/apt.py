@@ -55,15 +55,15 @@ def mirrors(apt_dir: Path = APT_DIR) -> list[Mirror]:
     """
     try:
         text = subprocess.run(
-            ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"]
-            + ["Created-By: Packages"],
+            ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|",
+             "Created-By: Packages"],
             capture_output=True, text=True, timeout=30, check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise AptError(f"apt-get is not usable here ({error})") from error
     uris: list[str] = []
     for line in text.splitlines():
-        uri, release, component = (line.split("|") + ["", ""])[:3]
+        uri, release, component = [*line.split("|"), "", ""][:3]
         if component == "main" and not re.search(r"-(security|updates|backports)$", release):
             uris.append(uri.rstrip("/"))
     keys = _signed_by(apt_dir)
@@ -129,7 +129,8 @@ class PrivateApt:
             "Acquire::http::Timeout": "20",
             "Debug::NoLocking": "true",
         }
-        self._options = [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
+        pairs = [("-o", f"{key}={value}") for key, value in settings.items()]
+        self._options = [part for pair in pairs for part in pair]
 
     def fetch(self, packages: Sequence[str], on_progress: Callable[[float], None]) -> list[Path]:
         """Download ``packages`` and all they depend on; gives the paths of the files."""

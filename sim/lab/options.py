@@ -83,7 +83,7 @@ def make_phones(options: Options) -> list[Phone]:
     ]
     users += [(str(2001 + i), "browser", f"Browser {2001 + i}") for i in range(options.browsers)]
     known = {user for user, _, _ in users}
-    users += [(user, "agent", f"Agent {user}") for user in options.static_phones if user not in known]
+    users += [(u, "agent", f"Agent {u}") for u in options.static_phones if u not in known]
     return [
         Phone(
             user=user, kind=kind, name=name, contact=options.static_phones.get(user, ""),
@@ -220,7 +220,8 @@ def write_note_program(folders: Folders) -> None:
     """``ctid-note`` in the AGI folder: ctid's script, run by the Python that runs the lab."""
     script = REPOSITORY / "ctid" / "telephony" / "asterisk" / "missed_call.py"
     path = folders.agi / "ctid-note"
-    path.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -P {shlex.quote(str(script))}\n")
+    python, script_q = shlex.quote(sys.executable), shlex.quote(str(script))
+    path.write_text(f"#!/bin/sh\nexec {python} -P {script_q}\n")
     path.chmod(0o755)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 #: (section, key) -> value
 Values = Mapping[tuple[str, str], str]
@@ -150,40 +151,6 @@ def asterisk_conf(folders: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-#: what the lab loads; naming them makes it start in half the time that autoload takes
-MODULES = (
-    "app_blind_transfer app_bridgeaddchan app_bridgewait app_cdr app_chanspy app_confbridge "
-    "app_controlplayback app_dial app_echo app_exec app_milliwatt app_mixmonitor app_originate "
-    "app_playback app_playtones app_queue app_read app_sayunixtime app_senddtmf app_softhangup "
-    "app_stack app_userevent app_verbose app_waituntil app_while app_record app_transfer "
-    "app_attended_transfer app_channelredirect app_chanisavail app_dumpchan app_talkdetect "
-    "bridge_builtin_features bridge_builtin_interval_features bridge_holding bridge_native_rtp "
-    "bridge_simple bridge_softmix chan_bridge_media chan_pjsip codec_a_mu codec_alaw "
-    "codec_g722 codec_gsm codec_opus_open_source codec_resample codec_ulaw format_gsm format_pcm "
-    "format_sln format_wav format_wav_gsm func_base64 func_callerid func_cdr func_channel func_cut "
-    "func_db func_devstate func_dialplan func_env func_extstate func_global func_groupcount "
-    "func_hangupcause func_logic func_math func_md5 func_pjsip_aor func_pjsip_contact "
-    "func_pjsip_endpoint func_periodic_hook func_rand func_sha1 func_sprintf func_strings "
-    "func_sysinfo func_timeout func_uri func_uuid func_version func_volume pbx_config pbx_spool "
-    "res_agi res_speech res_convert res_crypto res_format_attr_opus res_http_websocket "
-    "res_manager_devicestate res_musiconhold res_mutestream res_pjproject res_pjsip "
-    "res_pjsip_acl res_pjsip_authenticator_digest res_pjsip_caller_id "
-    "res_pjsip_dialog_info_body_generator res_pjsip_diversion res_pjsip_dlg_options "
-    "res_pjsip_dtmf_info res_pjsip_empty_info res_pjsip_endpoint_identifier_anonymous "
-    "res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user res_pjsip_exten_state "
-    "res_pjsip_header_funcs res_pjsip_logger res_pjsip_maintenance res_pjsip_messaging "
-    "res_pjsip_mwi res_pjsip_mwi_body_generator res_pjsip_nat "
-    "res_pjsip_one_touch_record_info res_pjsip_outbound_authenticator_digest "
-    "res_pjsip_outbound_publish res_pjsip_outbound_registration res_pjsip_path "
-    "res_pjsip_pidf_body_generator res_pjsip_pubsub res_pjsip_refer res_pjsip_registrar "
-    "res_pjsip_rfc3326 res_pjsip_rfc3329 res_pjsip_sdp_rtp res_pjsip_send_to_voicemail "
-    "res_pjsip_session res_pjsip_sips_contact res_pjsip_t38 res_pjsip_transport_websocket "
-    "res_rtp_asterisk res_security_log res_sorcery_astdb res_sorcery_config res_sorcery_memory "
-    "res_sorcery_memory_cache res_sorcery_realtime res_srtp res_stasis res_timing_timerfd "
-    "res_timing_pthread res_tonedetect"
-).split()  # fmt: skip
-
-
 #: files that modules look for; empty ones keep the log free of complaints
 EMPTY = (
     "acl.conf", "ccss.conf", "indications.conf", "pjproject.conf", "queuerules.conf", "udptl.conf",
@@ -191,7 +158,8 @@ EMPTY = (
 
 
 def modules_conf(available: set[str]) -> str:
-    """``modules.conf`` with those of :data:`MODULES` that this Asterisk has."""
+    """``modules.conf`` with those modules of ``modules.txt`` that this Asterisk has."""
+    wanted = Path(__file__).with_name("modules.txt").read_text(encoding="utf-8").splitlines()
     lines = ["[modules]", "autoload = no"]
-    lines += [f"load = {name}.so" for name in MODULES if name in available]
+    lines += [f"load = {name}.so" for name in wanted if name in available]
     return "\n".join(lines) + "\n"
