@@ -1,0 +1,121 @@
+"""Recordings on their way into the library: one lane per recording, work done in threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from ctid.clock import Clock
+from ctid.lanes import Lanes
+from recorder.errors import RecordingError
+from recorder.library import Finished, finalise
+from recorder.plan import RecordingPlan
+from routing.commands import RecordMessage, StartRecording
+from routing.facts import Fact, RecordingEnded, RecordingFailed
+from routing.ids import InteractionId, RecordingId
+
+log = structlog.get_logger(__name__)
+
+THREADS = 2
+LIMIT = 20_000
+
+
+class RecordingIndex(Protocol):
+    """Where the CRM keeps what recordings there are. All are idempotent."""
+
+    async def recording_started(
+        self, recording: RecordingId, interaction: InteractionId, now: float
+    ) -> None: ...
+
+    async def recording_ready(
+        self,
+        recording: RecordingId,
+        interaction: InteractionId,
+        *,
+        path: str,
+        sha256: str,
+        size_bytes: int,
+        duration_s: float,
+        now: float,
+    ) -> None: ...
+
+    async def recording_failed(
+        self, recording: RecordingId, interaction: InteractionId, reason: str, now: float
+    ) -> None: ...
+
+
+class RecordingKeeper:
+    """Follows each recording from its start to a whole file, or to an entry that says why not."""
+
+    def __init__(self, plan: RecordingPlan, index: RecordingIndex, clock: Clock) -> None:
+        self._plan = plan
+        self._index = index
+        self._clock = clock
+        self._lanes: Lanes[RecordingId, Callable[[], Awaitable[None]]] = Lanes(
+            "recording", self._do, limit=LIMIT
+        )
+        self._threads = asyncio.Semaphore(THREADS)
+
+    def starting(self, command: StartRecording | RecordMessage) -> None:
+        """A recording was asked for: from now on it is due."""
+        recording, interaction = command.recording, command.interaction
+        now = self._clock.now_s()
+        self._lanes.put(
+            recording, lambda: self._index.recording_started(recording, interaction, now)
+        )
+
+    def on_fact(self, fact: Fact, now: float) -> None:
+        """Pump listener: a recording has ended or failed."""
+        if isinstance(fact, RecordingEnded):
+            self.finish(fact.recording, fact.interaction, now)
+        elif isinstance(fact, RecordingFailed):
+            recording, interaction, reason = fact.recording, fact.interaction, fact.reason
+            self._lanes.put(
+                recording,
+                lambda: self._index.recording_failed(recording, interaction, reason, now),
+            )
+
+    def finish(self, recording: RecordingId, interaction: InteractionId, at: float) -> None:
+        """Bring the recording's file into the library (again, after a crash: no harm)."""
+        self._lanes.put(recording, lambda: self._finish(recording, interaction, at))
+
+    async def _do(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception:
+            # the raw file stays; recovery takes it up at the next start
+            log.exception("recording_not_kept")
+
+    async def _finish(self, recording: RecordingId, interaction: InteractionId, at: float) -> None:
+        try:
+            async with self._threads:
+                done: Finished = await asyncio.to_thread(finalise, self._plan, recording, at)
+        except RecordingError as error:
+            log.warning("recording_failed", recording=recording, why=str(error))
+            await self._index.recording_failed(
+                recording, interaction, str(error), self._clock.now_s()
+            )
+            return
+        await self._index.recording_ready(
+            recording,
+            interaction,
+            path=done.path,
+            sha256=done.sha256,
+            size_bytes=done.size_bytes,
+            duration_s=done.duration_s,
+            now=self._clock.now_s(),
+        )
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    async def drained(self) -> None:
+        """Wait until every recording that has ended is in the library."""
+        await self._lanes.drained()
+
+    async def close(self) -> None:
+        """Stop; what is not finished is taken up at the next start."""
+        await self._lanes.close()
