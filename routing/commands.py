@@ -139,6 +139,7 @@ class Offer(Command):
     ring_timeout_s: float
     caller: Party
     music: str = "default"
+    channel: Channel = Channel.VOICE  # CALLBACK, agent first: there is no caller's leg yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +218,21 @@ class RecordMessage(Command):
     step: StepId
     recording: RecordingId
     max_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCustomer(Command):
+    """Call the customer of a callback.
+
+    ``agent`` is connected already (agent first: join the two and report CustomerAnswered) or
+    ``None`` (customer first: report CustomerAnswered and hold the customer; an Offer follows).
+    CustomerCallFailed when nobody answers. Sent exactly once for each attempt.
+    """
+
+    interaction: InteractionId
+    number: str
+    ring_timeout_s: float
+    agent: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from routing.errors import FactError
 from routing.ids import (
+    NO_PHONE,
     AgentId,
     CustomerId,
     InteractionId,
@@ -134,7 +135,7 @@ class CallerReturned(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlLost(Fact):
-    """The control session of a caller broke though the caller is still there (see CallerReturned)."""
+    """The control session of a caller broke; the caller is still there (see CallerReturned)."""
 
     interaction: InteractionId
 
@@ -248,7 +249,7 @@ class AgentStatusSet(Fact):
     agent: AgentId
     status: AgentStatus
     reason: str = ""
-    phone: PhoneId = PhoneId("")
+    phone: PhoneId = NO_PHONE
     by: str = ""
 
     def __post_init__(self) -> None:
@@ -365,3 +366,61 @@ class ReleaseRequested(Fact):
     by: str
     reason: str = ""
     to_queue: QueueId | None = None
+
+
+# --- customers, outside calls and callbacks ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerNotFound(Fact):
+    """The CRM answered that it does not know this caller: nothing is gained by waiting for it."""
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalEnded(Fact):
+    """The connection made by ``SendTo`` is over, or never came about; the caller is still there."""
+
+    interaction: InteractionId
+    answered: bool
+    cause: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRequested(Fact):
+    """Somebody is to be called back at ``number``.
+
+    With the ``interaction`` of a caller who is here, the new one (id ``callback``) takes over place
+    and priority, and the caller is released; otherwise it starts to wait now. ``not_before`` is a
+    Unix time; 0: as soon as it is its turn.
+    """
+
+    callback: InteractionId
+    queue: QueueId
+    number: str
+    name: str = ""
+    interaction: InteractionId | None = None
+    not_before: float = 0.0
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        _text("callback", self.callback)
+        _text("number", self.number)
+        _text("name", self.name, empty=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerAnswered(Fact):
+    """The customer took the call that ``CallCustomer`` made, and is under ctid's control."""
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerCallFailed(Fact):
+    """The customer did not take the call that ``CallCustomer`` made. ``cause``: Q.850."""
+
+    interaction: InteractionId
+    cause: int = 0
+    reason: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NewType
 
 InteractionId = NewType("InteractionId", str)
-"""One customer's one matter on one channel. For voice: the PBX's unique id of the caller's channel."""
+"""One customer's one matter on one channel. For voice: the unique id of the caller's channel."""
 AgentId = NewType("AgentId", str)
 QueueId = NewType("QueueId", str)
 OfferId = NewType("OfferId", str)
@@ -17,5 +17,6 @@ RecordingId = NewType("RecordingId", str)
 CustomerId = NewType("CustomerId", str)
 PhoneId = NewType("PhoneId", str)
 """The phone as the PBX knows it, for example the PJSIP endpoint ``1002``."""
+NO_PHONE = PhoneId("")
 SkillId = NewType("SkillId", str)
 FlowId = NewType("FlowId", str)

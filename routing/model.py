@@ -1,7 +1,7 @@
 """The routing configuration: who is there, who serves what, and what happens to those who arrive.
 
-Plain frozen values, checked as a whole by :func:`routing.check.problems` (ids that lead nowhere) and
-by ``ctid/queues_file.py`` (the human form, ``config/queues.toml``). Times are seconds unless a name
+Plain frozen values, checked as a whole by :func:`routing.check.problems` (ids that lead nowhere)
+and by ``ctid/queues_file.py`` (the human form, ``config/queues.toml``). Times are seconds unless a name
 says otherwise; every list keeps the order of the file, which is the last tie-break everywhere.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from routing.commands import Prompt
 from routing.facts import Channel
-from routing.ids import AgentId, FlowId, PhoneId, QueueId, SkillId
+from routing.ids import NO_PHONE, AgentId, FlowId, PhoneId, QueueId, SkillId
 from routing.plain import from_plain, to_plain
 
 # --- skills ----------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ class Agent:
 
     id: AgentId
     name: str = ""
-    phone: PhoneId = PhoneId("")
+    phone: PhoneId = NO_PHONE
     teams: tuple[str, ...] = ()
     skills: Mapping[SkillId, int] = field(default_factory=dict)
     memberships: tuple[Membership, ...] = ()
@@ -146,8 +146,8 @@ class SpecialDay:
 class Hours:
     """Opening hours in a time zone (IANA name).
 
-    ``holidays`` names a calendar (``cn``: Chinese public holidays and the working weekends that make
-    up for them) or is empty. Own ``days`` win over the calendar, the calendar over the week.
+    ``holidays`` names a calendar (``cn``: Chinese public holidays and the working weekends that
+    make up for them) or is empty. Own ``days`` win over the calendar, the calendar over the week.
     """
 
     id: str

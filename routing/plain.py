@@ -1,8 +1,8 @@
 """Frozen dataclasses to plain JSON data and back, driven by their annotations.
 
 One converter per class is built once and kept, so that the journal can afford it. Knows str, int,
-float, bool, ``Any``, ``X | None``, ``tuple[X, ...]``, ``Mapping``, string enums, ``NewType`` of these
-and dataclasses. Fields that hold their default are left out of the plain form unless ``full``.
+float, bool, ``Any``, ``X | None``, ``tuple[X, ...]``, ``Mapping``, string enums, ``NewType`` of
+these and dataclasses. Fields that hold their default are left out of the plain form unless ``full``.
 """
 
 from __future__ import annotations

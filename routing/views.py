@@ -14,7 +14,7 @@ from routing.ids import AgentId, CustomerId, InteractionId, OfferId, PhoneId, Qu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentView:
-    """One agent now. ``state``: idle, reserved, ringing, talking, wrap_up (or empty: logged out)."""
+    """One agent now. ``state``: idle, reserved, ringing, talking, wrap_up (empty: logged out)."""
 
     id: AgentId
     name: str
