@@ -8,6 +8,7 @@ background, the executor starts work and reports back with further facts.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from routing.ids import InteractionId
 from routing.views import Changes
 
 log = structlog.get_logger(__name__)
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 SLICE = 64
 """Facts handled before other work of the loop gets its turn."""
@@ -57,7 +60,7 @@ class FactReceipt:
     """What became of a submitted fact. ``reason`` is set when it was refused."""
 
     seq: int
-    accepted: bool
+    ok: bool
     reason: str = ""
 
 
@@ -145,7 +148,7 @@ class Pump:
             log.warning("fact_after_close", fact=type(item.fact).__name__)
             if item.receipt is not None:
                 item.receipt.set_result(
-                    FactReceipt(seq=0, accepted=False, reason="ctid is shutting down")
+                    FactReceipt(seq=0, ok=False, reason="ctid is shutting down")
                 )
             return
         self._waiting.append(item)
@@ -169,7 +172,7 @@ class Pump:
     def _handle(self, item: _Item) -> FactReceipt:
         fact = item.fact
         if isinstance(fact, _Barrier):
-            return FactReceipt(seq=0, accepted=True)
+            return FactReceipt(seq=0, ok=True)
         seq = self._next_seq
         self._next_seq += 1
         now = self._clock.now_s()
@@ -182,21 +185,21 @@ class Pump:
                 cause=item.cause,
                 kind=name,
                 interaction=interaction,
-                payload=fact_to_json(fact),
+                payload=_encode(fact_to_json(fact)),
             )
             commands = self._engine.handle(fact, now)
         except RoutingError as error:
             self.refused += 1
             log.info("fact_refused", fact=name, interaction=interaction, why=str(error))
-            return FactReceipt(seq=seq, accepted=False, reason=str(error))
+            return FactReceipt(seq=seq, ok=False, reason=str(error))
         except Exception:
             # a bug in the engine must not stop the phones: this fact is lost, the next is served
             self.failed += 1
             log.exception("engine_failed", fact=name, interaction=interaction, seq=seq)
-            return FactReceipt(seq=seq, accepted=False, reason="internal error, see the log")
+            return FactReceipt(seq=seq, ok=False, reason="internal error, see the log")
         self.handled += 1
         self._after(fact, now, commands, seq)
-        return FactReceipt(seq=seq, accepted=True)
+        return FactReceipt(seq=seq, ok=True)
 
     def _after(self, fact: Fact, now: float, commands: Sequence[Command], seq: int) -> None:
         try:

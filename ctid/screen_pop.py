@@ -23,6 +23,7 @@ from routing.facts import (
     CallerHungUp,
     Channel,
     CustomerMatched,
+    CustomerNotFound,
     Fact,
     InteractionArrived,
     OfferAnswered,
@@ -169,7 +170,9 @@ class ScreenPops:
         if watching:
             self._announcer.pop_update(watching, self._data(command.interaction, matter))
         customer = answer.customer or (answer.candidates[0] if answer.candidates else None)
-        if customer is not None:
+        if customer is None:
+            self._report(CustomerNotFound(interaction=command.interaction))
+        else:
             self._report(
                 CustomerMatched(
                     interaction=command.interaction,
