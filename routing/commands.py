@@ -140,6 +140,13 @@ class Offer(Command):
     caller: Party
     music: str = "default"
     channel: Channel = Channel.VOICE  # CALLBACK, agent first: there is no caller's leg yet
+    recording: RecordingId | None = None
+    """What StartRecording will name if an agent answers, when a recording is due.
+
+    Asterisk cannot begin a recording within Dial without the AMI right ``system``, so the adapter
+    readies it here; nothing is written before the two are connected. One id for all offers of an
+    interaction until a recording under it has started.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ An adapter carries out telephony commands and reports facts through the sink. It
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +51,15 @@ class Switch(Protocol):
 
     async def live_calls(self) -> list[LiveCall]:
         """Every caller's leg that the PBX has now: the truth that recovery compares with."""
+        ...
+
+    def known(self, interactions: Mapping[InteractionId, AgentId | None]) -> None:
+        """Tell, before ``open_doors``, which interactions recovery restored.
+
+        The value is the agent who talks to the caller, if anybody. A knock of one of them becomes
+        CallerReturned instead of InteractionArrived, and the end of its connection is reported as
+        AgentHungUp.
+        """
         ...
 
     def open_doors(self) -> None:
