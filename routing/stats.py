@@ -12,6 +12,7 @@ definitions side by side. The three ways to count abandoned calls are those of C
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
@@ -255,18 +256,18 @@ class Intervals:
             begin = until
 
     def _around(self, at: float) -> tuple[float, float]:
-        local = datetime.fromtimestamp(at, tz=self._zone)
+        whole = math.floor(at)  # datetime rounds to microseconds, also upwards
+        local = datetime.fromtimestamp(whole, tz=self._zone)
         if 60 % self.minutes:
             return self._of_day(at, local.date())
         step = self.minutes * 60
-        into = (local.minute * 60 + local.second) % step + at % 1
-        start = at - into
+        start = float(whole - (local.minute * 60 + local.second) % step)
         end = start + step
         # a change of clocks that does not fall on a border cuts the interval there
         if self._offset(start) != local.utcoffset():
-            start = self._change(start, at)
+            start = self._change(start, whole)
         if self._offset(end - 1) != local.utcoffset():
-            end = self._change(at, end)
+            end = self._change(whole, end)
         return start, end
 
     def _of_day(self, at: float, day: date) -> tuple[float, float]:
