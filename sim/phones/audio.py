@@ -57,7 +57,7 @@ def resample(samples: array[int], from_hz: int, to_hz: int) -> array[int]:
     return out
 
 
-def tone(hz: float, seconds: float, *, rate_hz: int = 8000, level: float = 0.3) -> array[int]:
+def sine(hz: float, seconds: float, *, rate_hz: int = 8000, level: float = 0.3) -> array[int]:
     """A sine of ``level`` (0 to 1 of full scale)."""
     peak = 32767 * level
     step = 2 * math.pi * hz / rate_hz
@@ -97,7 +97,9 @@ def power(samples: Sequence[int], hz: float, rate_hz: int) -> float:
     return found / total if total else 0.0
 
 
-def goertzel(wav: Path | str, hz: float, *, from_s: float = 0.0, to_s: float | None = None) -> float:
+def goertzel(
+    wav: Path | str, hz: float, *, from_s: float = 0.0, to_s: float | None = None
+) -> float:
     """:func:`power` of a WAV file, or of the part from ``from_s`` to ``to_s`` seconds."""
     samples, rate = read_wav(wav)
     end = len(samples) if to_s is None else int(to_s * rate)
