@@ -1,0 +1,300 @@
+"""Who may do what: role x entity x action -> all, team, own or none; and fields that are masked.
+
+Every function of this package that answers or changes something for a person takes an
+:class:`Actor` and asks it. Handlers above have nothing to decide. The matrix below is the default;
+rows of the tables ``permissions`` and ``field_masks`` override it.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from crmcore import numbers
+from crmcore.errors import Forbidden, NotFound
+
+
+class Scope(IntEnum):
+    """How far a right reaches."""
+
+    NONE = 0
+    OWN = 1
+    TEAM = 2
+    ALL = 3
+
+
+ROLES = ("agent", "supervisor", "admin", "viewer")
+ACTIONS = ("read", "create", "update", "delete", "export", "merge", "import", "erase")
+ENTITIES = (
+    "customer",
+    "contact_record",
+    "recording",
+    "callback",
+    "task",
+    "note",
+    "consent",
+    "dictionary",
+    "view",
+    "user",
+    "webhook",
+    "audit",
+    "permission",
+    "store",
+)
+MASKABLE = ("phone", "email", "address", "birthday", "notes")
+"""Groups of fields that a role may be shown masked. ``notes`` means numbers within free text."""
+
+_A, _T, _O = Scope.ALL, Scope.TEAM, Scope.OWN
+DEFAULT_RIGHTS: dict[str, dict[str, dict[str, Scope]]] = {
+    "agent": {
+        "customer": {"read": _A, "create": _A, "update": _A},
+        "contact_record": {"read": _A, "update": _O},
+        "recording": {"read": _O},
+        "callback": {"read": _A, "update": _A},
+        "task": {"read": _T, "create": _A, "update": _T},
+        "note": {"read": _A, "create": _A, "update": _O, "delete": _O},
+        "consent": {"read": _A, "create": _A},
+        "dictionary": {"read": _A},
+        "view": {"read": _A, "create": _A, "update": _O, "delete": _O},
+    },
+    "supervisor": {
+        "customer": {a: _A for a in ("read", "create", "update", "export", "merge", "import")},
+        "contact_record": {a: _A for a in ("read", "update", "export")},
+        "recording": {"read": _A},
+        "callback": {a: _A for a in ("read", "update", "export")},
+        "task": {a: _A for a in ("read", "create", "update", "delete")},
+        "note": {a: _A for a in ("read", "create", "update", "delete")},
+        "consent": {"read": _A, "create": _A},
+        "dictionary": {"read": _A, "create": _A, "update": _A},
+        "view": {a: _A for a in ("read", "create", "update", "delete")},
+        "user": {"read": _A},
+    },
+    "admin": {entity: {action: _A for action in ACTIONS} for entity in ENTITIES},
+    "viewer": {
+        "customer": {"read": _T},
+        "contact_record": {"read": _T},
+        "dictionary": {"read": _A},
+    },
+}
+DEFAULT_MASKS: dict[str, frozenset[str]] = {"viewer": frozenset(MASKABLE)}
+
+_SCOPES = {"none": Scope.NONE, "own": Scope.OWN, "team": Scope.TEAM, "all": Scope.ALL}
+_NUMBER_IN_TEXT = re.compile(r"\+?\d(?:[\d\s()/.\-－—]{5,}\d)")
+_MAIL_IN_TEXT = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_PHONE_KEYS = frozenset(
+    ("caller_number", "number", "number_key", "phone", "tail", "called_number", "caller_name")
+)
+_ADDRESS_KEYS = frozenset(("address", "province", "city", "district", "street", "postcode"))
+_TEXT_KEYS = frozenset(
+    ("notes", "note", "text", "title", "reason", "survey", "value", "name", "proof", "content")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The whole matrix in force."""
+
+    rights: Mapping[tuple[str, str, str], Scope]
+    masks: Mapping[str, frozenset[str]]
+
+    def scope(self, role: str, entity: str, action: str) -> Scope:
+        return self.rights.get((role, entity, action), Scope.NONE)
+
+
+def _defaults() -> dict[tuple[str, str, str], Scope]:
+    return {
+        (role, entity, action): scope
+        for role, entities in DEFAULT_RIGHTS.items()
+        for entity, actions in entities.items()
+        for action, scope in actions.items()
+    }
+
+
+DEFAULT_POLICY = Policy(_defaults(), DEFAULT_MASKS)
+
+
+def load_policy(conn: sqlite3.Connection) -> Policy:
+    """The defaults with what this store says otherwise."""
+    rights = _defaults()
+    for role, entity, action, scope in conn.execute(
+        "SELECT role, entity, action, scope FROM permissions"
+    ):
+        rights[role, entity, action] = _SCOPES[scope]
+    masks = {role: set(DEFAULT_MASKS.get(role, ())) for role in ROLES}
+    for role, name, masked in conn.execute("SELECT role, field, masked FROM field_masks"):
+        group = masks.setdefault(role, set())
+        (group.add if masked else group.discard)(name)
+    return Policy(rights, {role: frozenset(names) for role, names in masks.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """The person (or program) on whose behalf something is done. ``source``: network address."""
+
+    username: str
+    role: str
+    agent: str | None = None
+    teams: tuple[str, ...] = ()
+    source: str = ""
+    policy: Policy = field(default=DEFAULT_POLICY, repr=False)
+
+    # ---- rights -------------------------------------------------------------------------------
+
+    def scope(self, entity: str, action: str) -> Scope:
+        return self.policy.scope(self.role, entity, action)
+
+    def require(self, entity: str, action: str) -> Scope:
+        """The scope of the right; raises :class:`Forbidden` when there is none."""
+        scope = self.scope(entity, action)
+        if scope is Scope.NONE:
+            raise Forbidden(
+                f"the role {self.role} may not {action} {entity}; an administrator can allow it"
+            )
+        return scope
+
+    def reaches(
+        self, scope: Scope, owner: str | None, team: str | None, agent: str | None = None
+    ) -> bool:
+        """Whether a right of this scope covers a row of that owner, team and agent."""
+        if scope is Scope.ALL:
+            return True
+        if scope is Scope.NONE:
+            return False
+        mine = (owner is not None and owner == self.username) or (
+            agent is not None and agent == self.agent
+        )
+        return mine or (scope is Scope.TEAM and team is not None and team in self.teams)
+
+    def require_row(
+        self,
+        entity: str,
+        action: str,
+        *,
+        owner: str | None = None,
+        team: str | None = None,
+        agent: str | None = None,
+    ) -> None:
+        """Raise NotFound for a row that may not even be read, Forbidden for one that may."""
+        if not self.reaches(self.scope(entity, "read"), owner, team, agent):
+            raise NotFound(f"there is no such {entity}")
+        if not self.reaches(self.require(entity, action), owner, team, agent):
+            raise Forbidden(f"the role {self.role} may {action} only its own {entity}s")
+
+    def sql_scope(
+        self,
+        entity: str,
+        action: str = "read",
+        *,
+        owner: str | None = None,
+        team: str | None = None,
+        agent: str | None = None,
+    ) -> tuple[str, list[object]]:
+        """A condition for WHERE. ``owner``, ``team``, ``agent`` name the columns that carry these."""
+        scope = self.require(entity, action)
+        if scope is Scope.ALL:
+            return "1", []
+        parts: list[str] = []
+        values: list[object] = []
+        if owner:
+            parts.append(f"{owner} = ?")
+            values.append(self.username)
+        if agent and self.agent:
+            parts.append(f"{agent} = ?")
+            values.append(self.agent)
+        if scope is Scope.TEAM and team and self.teams:
+            parts.append(f"{team} IN ({','.join('?' * len(self.teams))})")
+            values.extend(self.teams)
+        return (f"({' OR '.join(parts)})", values) if parts else ("0", [])
+
+    # ---- masks --------------------------------------------------------------------------------
+
+    @property
+    def masks(self) -> frozenset[str]:
+        return self.policy.masks.get(self.role, frozenset())
+
+    def sees(self, group: str) -> bool:
+        return group not in self.masks
+
+    def text(self, value: str) -> str:
+        """Free text, with numbers and mail addresses in it masked where the role demands it."""
+        masks = self.masks
+        if not value or not masks:
+            return value
+        if "phone" in masks or "notes" in masks:
+            value = _NUMBER_IN_TEXT.sub(lambda m: _masked_run(m[0]), value)
+        if "email" in masks or "notes" in masks:
+            value = _MAIL_IN_TEXT.sub(lambda m: mask_mail(m[0]), value)
+        return value
+
+    def phone(self, value: str | None) -> str | None:
+        if not value or self.sees("phone"):
+            return value
+        return numbers.masked(value)
+
+    def contact_value(self, kind: str, value: str) -> str:
+        """The value of a contact point as this actor may see it."""
+        if kind == "phone":
+            return self.phone(value) or ""
+        if kind == "postal":
+            return value if self.sees("address") else mask_tail(value)
+        if kind == "email":
+            return value if self.sees("email") else mask_mail(value)
+        return value if self.sees("email") else mask_tail(value)
+
+    def masked_values(self, value: Any, kind: str = "") -> Any:
+        """A whole JSON value (audit, undo, export of rows) with every masked field masked."""
+        if not self.masks:
+            return value
+        if isinstance(value, dict):
+            inner = str(value.get("kind", "")) if "value" in value else ""
+            return {k: self._masked_field(k, v, inner) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.masked_values(one, kind) for one in value]
+        return self.text(value) if isinstance(value, str) else value
+
+    def _masked_field(self, name: str, value: Any, kind: str) -> Any:
+        if not isinstance(value, str):
+            if name == "birthday" or (name in _ADDRESS_KEYS and not self.sees("address")):
+                return None
+            return self.masked_values(value)
+        if name in ("value", "key", "display") and kind:
+            return self.contact_value(kind, value)
+        if name in _PHONE_KEYS and name != "caller_name":
+            return self.phone(value)
+        if name in _ADDRESS_KEYS and not self.sees("address"):
+            return mask_tail(value)
+        if name == "birthday" and not self.sees("birthday"):
+            return mask_birthday(value)
+        return self.text(value)
+
+
+def _masked_run(found: str) -> str:
+    """One run of digits within text; a date or a short number stays."""
+    digits = sum(c.isdigit() for c in found)
+    if digits < 7 or re.fullmatch(r"(?:19|20)\d\d[-/.]\d{1,2}[-/.]\d{1,2}", found.strip()):
+        return found
+    return numbers.masked(found)
+
+
+def mask_mail(value: str) -> str:
+    """``zhang.san@example.com`` -> ``z****@example.com``."""
+    name, at, host = value.partition("@")
+    return f"{name[:1]}****{at}{host}" if at else mask_tail(value)
+
+
+def mask_tail(value: str) -> str:
+    """Keeps the first two characters of anything longer."""
+    return f"{value[:2]}****" if len(value) > 2 else "****"
+
+
+def mask_birthday(value: str) -> str:
+    """Keeps the year, which statistics need."""
+    return f"{value[:4]}-**-**" if value else value
+
+
+SYSTEM = Actor(username="system", role="admin")
+"""The daemon itself: sees and may do everything."""

@@ -1,0 +1,377 @@
+"""The SQLite file: one writer lane, a few read-only connections, whole transactions as functions.
+
+aiosqlite gives every connection a thread of its own and offers single statements. A transaction
+made of awaited statements could be interleaved with another one and would cross the threads once
+per statement. Here a transaction is one synchronous function that runs as a whole in the writer's
+thread. The door into that thread is aiosqlite's public ``Connection.commit()``: it calls
+``commit`` of the connection object, and that object is ours (the documented ``factory`` of
+``sqlite3.connect``), so its ``commit`` works off the functions that wait.
+
+Writes that wait at the same moment share one ``BEGIN IMMEDIATE .. COMMIT`` and thereby one fsync;
+each runs under its own SAVEPOINT, so one that fails takes nobody along. Callers are answered after
+the COMMIT (WAL with ``synchronous=FULL``: it survives a loss of power, see
+https://www.sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import aiosqlite
+
+from crmcore.errors import StoreBusy, StoreClosed, TransactionLost
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 10.0
+GROUP_MAX = 128
+GROUP_TIME_S = 0.025
+_UNSET: Any = object()
+
+
+class _Job(Generic[T]):
+    """One transaction function on its way through the lane."""
+
+    __slots__ = ("abandoned", "error", "fn", "future", "loop", "value")
+
+    def __init__(self, fn: Callable[[sqlite3.Connection], T]) -> None:
+        self.fn = fn
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[T] = self.loop.create_future()
+        self.value: T = _UNSET
+        self.error: BaseException | None = None
+        self.abandoned = False
+
+    def deliver(self) -> None:
+        """In the loop's thread: answer the caller, if it still waits."""
+        if self.future.done():
+            return
+        if self.abandoned:
+            self.future.cancel()
+        elif self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.value)
+
+
+class _Lane(sqlite3.Connection):
+    """A connection whose ``commit`` works off the functions in ``inbox``."""
+
+    inbox: deque[_Job[Any]]
+    guard: threading.Lock
+    writes: bool
+    kicked: bool
+
+    def commit(self) -> None:
+        """Run everything that waits. Called by aiosqlite in the connection's own thread."""
+        while True:
+            group = self._take()
+            if not group:
+                return
+            if self.writes:
+                self._transaction(group)
+            else:
+                self._snapshot(group[0])
+            loop = group[0].loop
+            loop.call_soon_threadsafe(_deliver, group)
+
+    def _take(self) -> list[_Job[Any]]:
+        with self.guard:
+            if not self.inbox:
+                self.kicked = False
+                return []
+            room = GROUP_MAX if self.writes else 1
+            return [self.inbox.popleft() for _ in range(min(room, len(self.inbox)))]
+
+    def _snapshot(self, job: _Job[Any]) -> None:
+        if job.abandoned:
+            return
+        try:
+            self.execute("BEGIN")
+            try:
+                job.value = job.fn(self)
+            finally:
+                if self.in_transaction:
+                    self.execute("ROLLBACK")
+        except BaseException as error:  # handed to the caller, whatever it is
+            job.error = error
+
+    def _transaction(self, group: list[_Job[Any]]) -> None:
+        done: list[_Job[Any]] = []
+        began = time.perf_counter()
+        try:
+            self.execute("BEGIN IMMEDIATE")
+            for n, job in enumerate(group):
+                if job.abandoned:
+                    continue
+                self._one(job)
+                done.append(job)
+                if not self.in_transaction:
+                    raise job.error or TransactionLost("a function ended the transaction itself")
+                if time.perf_counter() - began > GROUP_TIME_S and n + 1 < len(group):
+                    # long ones do not make the others wait for their answer
+                    self._put_back(group[n + 1 :])
+                    del group[n + 1 :]
+                    break
+            self.execute("COMMIT")
+        except BaseException as error:
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+            lost = TransactionLost(f"nothing was written: {error}")
+            lost.__cause__ = error
+            for job in group:
+                if job.error is None:
+                    job.error = lost
+
+    def _one(self, job: _Job[Any]) -> None:
+        self.execute("SAVEPOINT job")
+        try:
+            job.value = job.fn(self)
+            self.execute("RELEASE job")
+        except BaseException as error:
+            job.error = error
+            if self.in_transaction:
+                self.execute("ROLLBACK TO job")
+                self.execute("RELEASE job")
+
+    def _put_back(self, jobs: list[_Job[Any]]) -> None:
+        with self.guard:
+            self.inbox.extendleft(reversed(jobs))
+
+
+def _deliver(group: list[_Job[Any]]) -> None:
+    for job in group:
+        job.deliver()
+
+
+class _Connection:
+    """One aiosqlite connection and its lane."""
+
+    def __init__(self, raw: aiosqlite.Connection, lane: _Lane) -> None:
+        self.raw = raw
+        self.lane = lane
+
+    @classmethod
+    async def open(cls, path: Path, *, writes: bool, cache_kib: int) -> _Connection:
+        made: list[_Lane] = []
+
+        def factory(*args: Any, **kwargs: Any) -> _Lane:
+            lane = _Lane(*args, **kwargs)
+            lane.inbox = deque()
+            lane.guard = threading.Lock()
+            lane.writes = writes
+            lane.kicked = False
+            made.append(lane)
+            return lane
+
+        uri = f"file:{quote(str(path))}?mode={'rw' if writes else 'ro'}"
+        raw = await aiosqlite.connect(
+            uri,
+            uri=True,
+            factory=factory,
+            isolation_level=None,
+            timeout=BUSY_TIMEOUT_S,
+            cached_statements=400,
+        )
+        lane = made[0]
+        raw.row_factory = sqlite3.Row
+        for pragma in (
+            "foreign_keys=ON",
+            "secure_delete=ON",
+            "temp_store=MEMORY",
+            f"cache_size=-{cache_kib}",
+            *(("journal_mode=WAL", "synchronous=FULL") if writes else ("query_only=ON",)),
+        ):
+            await raw.execute(f"PRAGMA {pragma}")
+        return cls(raw, lane)
+
+    def submit(self, job: _Job[Any]) -> None:
+        """Queue the job and start the lane if it sleeps."""
+        lane = self.lane
+        with lane.guard:
+            lane.inbox.append(job)
+            if lane.kicked:
+                return
+            lane.kicked = True
+        # Run up to its first suspension, aiosqlite's coroutine has put ``commit`` into the
+        # thread's queue. Nobody waits for its end: under load one commit serves many groups, and
+        # each job is answered through its own future. So no caller has to outlive the others.
+        step = self.raw.commit()
+        try:
+            step.send(None)
+        except StopIteration:
+            pass
+        except ValueError as error:  # aiosqlite: "Connection closed"
+            with lane.guard:
+                left = list(lane.inbox)
+                lane.inbox.clear()
+                lane.kicked = False
+            for one in left:
+                one.error = StoreClosed(str(error))
+            _deliver(left)
+        finally:
+            step.close()
+
+    async def run(self, job: _Job[T]) -> T:
+        """Queue the job and wait for its answer."""
+        self.submit(job)
+        return await job.future
+
+
+class Database:
+    """One SQLite file. Open with :meth:`open`, close with :meth:`close`."""
+
+    def __init__(self, path: Path, writer: _Connection, readers: list[_Connection]) -> None:
+        self.path = path
+        self._writer = writer
+        self._readers = readers
+        self._free: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
+        for reader in readers:
+            self._free.put_nowait(reader)
+        self._closed = False
+        self._waiting = 0
+        self.max_waiting = 10_000
+
+    @classmethod
+    async def open(cls, path: Path | str, *, readers: int = 3, cache_kib: int = 65536) -> Database:
+        """Open or create the file (mode 0600). Raises ``sqlite3.DatabaseError`` if it is no store."""
+        path = Path(path).resolve()
+        _private_file(path)
+        writer = await _Connection.open(path, writes=True, cache_kib=cache_kib)
+        opened: list[_Connection] = []
+        try:
+            for _ in range(readers):
+                opened.append(await _Connection.open(path, writes=False, cache_kib=cache_kib))
+        except BaseException:
+            for connection in (*opened, writer):
+                await connection.raw.close()
+            raise
+        return cls(path, writer, opened)
+
+    async def write(self, fn: Callable[[sqlite3.Connection], T], *, timeout_s: float = 60.0) -> T:
+        """Run ``fn(connection)`` as one transaction and answer after its COMMIT.
+
+        ``fn`` runs in the writer's thread: plain synchronous ``sqlite3`` calls, no BEGIN or COMMIT
+        of its own. If it raises, nothing of it is kept and the exception comes back here.
+        A cancelled or timed-out caller gives up its turn if ``fn`` has not begun; if it has, it is
+        finished. Raises :class:`StoreBusy` when the lane is full or the time is over,
+        :class:`StoreClosed`, :class:`TransactionLost`.
+        """
+        if self._closed:
+            raise StoreClosed("the store is closed")
+        if self._waiting >= self.max_waiting:
+            raise StoreBusy(f"{self._waiting} writes wait already; try again later")
+        return await self._wait(self._writer, _Job(fn), timeout_s)
+
+    async def read(self, fn: Callable[[sqlite3.Connection], T], *, timeout_s: float = 10.0) -> T:
+        """Run ``fn(connection)`` on a read-only connection, on one consistent snapshot.
+
+        On time-out the statement is interrupted and :class:`StoreBusy` raised.
+        """
+        if self._closed:
+            raise StoreClosed("the store is closed")
+        try:
+            async with asyncio.timeout(timeout_s):
+                reader = await self._free.get()
+        except TimeoutError as error:
+            raise StoreBusy("all readers are busy; try again later") from error
+        try:
+            return await self._wait(reader, _Job(fn), timeout_s)
+        except (StoreBusy, asyncio.CancelledError):
+            await reader.raw.interrupt()
+            raise
+        finally:
+            self._free.put_nowait(reader)
+
+    async def _wait(self, connection: _Connection, job: _Job[T], timeout_s: float) -> T:
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await connection.run(job)
+        except TimeoutError as error:
+            if job.error is error:  # the function's own
+                raise
+            job.abandoned = True
+            raise StoreBusy(f"the store did not answer within {timeout_s:g} s") from error
+        except asyncio.CancelledError:
+            job.abandoned = True
+            raise
+        finally:
+            self._waiting -= 1
+
+    async def backup_to(self, target: Path | str) -> None:
+        """Copy the whole store, while it is in use, to ``target`` (mode 0600, must not exist).
+
+        The copy is written beside and renamed when it is whole and on the disk. Uses SQLite's
+        online backup on a connection of its own (https://www.sqlite.org/backup.html).
+        """
+        target = Path(target).resolve()
+        if target.exists():
+            raise FileExistsError(f"{target} exists; name a new file")
+        part = target.with_name(target.name + ".part")
+        part.unlink(missing_ok=True)
+        _private_file(part)
+        source = await _Connection.open(self.path, writes=False, cache_kib=8192)
+        try:
+            await source.run(_Job(lambda conn: _copy(conn, part)))
+        finally:
+            await source.raw.close()
+        await asyncio.to_thread(_settle, part, target)
+
+    async def close(self) -> None:
+        """Finish the lane (everything accepted is written), checkpoint, close. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        for reader in self._readers:
+            await reader.run(_Job(lambda conn: None))
+            await reader.raw.close()
+        await self._writer.run(_Job(lambda conn: None))
+        await self._writer.raw.execute("PRAGMA optimize")
+        await self._writer.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        await self._writer.raw.close()
+
+    async def truncate_wal(self) -> None:
+        """Move everything from the write-ahead log into the file and empty the log."""
+        await self.write(lambda conn: None)
+        async with self._writer.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)") as cursor:
+            await cursor.fetchone()
+
+
+def _private_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.fchmod(fd, 0o600)
+    finally:
+        os.close(fd)
+
+
+def _copy(conn: sqlite3.Connection, target: Path) -> None:
+    if conn.in_transaction:
+        conn.execute("ROLLBACK")  # the backup takes its own locks, page group by page group
+    copy = sqlite3.connect(target, isolation_level=None)
+    try:
+        conn.backup(copy, pages=4096, sleep=0.001)
+        copy.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        copy.close()
+
+
+def _settle(part: Path, target: Path) -> None:
+    with open(part, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(part, target)
+    fd = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
