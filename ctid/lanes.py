@@ -7,7 +7,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+import structlog
+
 from ctid.tasks import cancel_and_wait, spawn
+
+log = structlog.get_logger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -20,8 +24,8 @@ class LanesFull(Exception):
 class Lanes(Generic[K, T]):
     """Runs ``work(item)`` in order within a key.
 
-    A lane exists only while it has items, so idle keys cost nothing. ``work`` must not raise:
-    what it raises ends up in the log as a failed task, and the lane goes on with the next item.
+    A lane exists only while it has items, so idle keys cost nothing. What ``work`` raises ends up
+    in the log, and the lane goes on with its next item.
     """
 
     def __init__(self, name: str, work: Callable[[T], Awaitable[None]], *, limit: int) -> None:
@@ -67,6 +71,8 @@ class Lanes(Generic[K, T]):
                 item = lane.popleft()
                 try:
                     await self._work(item)
+                except Exception:
+                    log.exception("lane_item_failed", lane=self._name, key=str(key))
                 finally:
                     self._size -= 1
         finally:

@@ -1,0 +1,82 @@
+"""Recovery: every live row and every leg is accounted for, agents before their conversations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctid.recovery import on_start
+from ctid.telephony.port import LiveCall
+from routing.facts import AgentRestored, InteractionRestored, Party
+from routing.ids import AgentId, InteractionId, PhoneId
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass(frozen=True)
+class Row:
+    kind: str
+    id: str
+    snapshot: dict[str, Any]
+
+
+def call(name: str, *, phone: str | None = None, agent: str | None = None) -> LiveCall:
+    return LiveCall(
+        interaction=InteractionId(name),
+        caller=Party(number="13800138000", name="王"),
+        did="88886666",
+        arrived_at=5.0,
+        controlled=False,
+        agent=AgentId(agent) if agent else None,
+        agent_phone=PhoneId(phone) if phone else None,
+    )
+
+
+def test_rows_and_legs_are_matched() -> None:
+    rows = [
+        Row("interaction", "waits", {"state": "waiting"}),
+        Row("interaction", "talks", {"state": "talking"}),
+        Row("interaction", "gone", {"state": "waiting"}),
+        Row("agent", "li", {"phone": "1001"}),
+    ]
+    calls = [call("waits"), call("talks", phone="1001"), call("new")]
+    found = on_start(rows, calls)
+    assert isinstance(found.facts[0], AgentRestored)
+    restored = {f.interaction: f for f in found.facts if isinstance(f, InteractionRestored)}
+    assert (restored[InteractionId("waits")].present, restored[InteractionId("waits")].agent) == (
+        True,
+        None,
+    )
+    assert restored[InteractionId("talks")].agent == "li"
+    assert not restored[InteractionId("gone")].present
+    assert InteractionId("new") not in restored  # it will knock by itself
+    assert found.known == {"waits", "talks"}
+    assert (found.ended, found.adopted) == (1, 0)
+
+
+def test_a_conversation_whose_facts_were_lost_is_adopted() -> None:
+    rows = [Row("agent", "li", {"phone": "1001"})]
+    found = on_start(rows, [call("lost", phone="1001")])
+    [fact] = [f for f in found.facts if isinstance(f, InteractionRestored)]
+    assert (fact.interaction, fact.agent, fact.present) == ("lost", "li", True)
+    assert fact.snapshot["arrived_at"] == 5.0
+    assert fact.snapshot["caller"] == {"number": "13800138000", "name": "王"}
+    assert found.adopted == 1
+
+
+names = st.sampled_from("abcdefgh")
+
+
+@given(st.sets(names), st.sets(names))
+def test_every_row_becomes_exactly_one_fact(rows: set[str], calls: set[str]) -> None:
+    found = on_start(
+        [Row("interaction", n, {}) for n in sorted(rows)], [call(n) for n in sorted(calls)]
+    )
+    restored = [f for f in found.facts if isinstance(f, InteractionRestored)]
+    assert sorted(f.interaction for f in restored) == sorted(rows)
+    assert {f.interaction for f in restored if f.present} == rows & calls
+    assert found.known == rows & calls
