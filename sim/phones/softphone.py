@@ -137,7 +137,6 @@ class PhoneProcess:
         self._answers: dict[int, asyncio.Future[Event]] = {}
         self._unread: list[Event] = []
         self._waiters: list[tuple[Callable[[Event], bool], asyncio.Future[Event]]] = []
-        self._identities: dict[tuple[str, str], str] = {}
         #: called with every event, for scripts that react rather than wait
         self.on_event: Callable[[Event], None] | None = None
 
@@ -225,9 +224,9 @@ class PhoneProcess:
         headers: Mapping[str, str] | None = None,
     ) -> PhoneCall:
         """Call ``number``. ``caller`` and ``name`` are the caller id of a phone on the trunk."""
-        account = "main" if self.user and not caller else await self._identity(caller, name)
+        identity = "" if self.user and not caller else self._identity(caller, name)
         answer = await self.command(
-            "call", account=account, to=f"sip:{number}@{self.server}", audio=audio,
+            "call", identity=identity, to=f"sip:{number}@{self.server}", audio=audio,
             record=str(record) if record else "", hangup_after_s=hangup_after_s,
             headers=dict(headers or {}),
         )  # fmt: skip
@@ -322,15 +321,11 @@ class PhoneProcess:
 
     # ------------------------------------------------------------------ parts
 
-    async def _identity(self, caller: str, name: str) -> str:
-        key = (caller, name)
-        if key not in self._identities:
-            label = f"id{len(self._identities)}"
-            shown = f'"{name}" ' if name else ""
-            uri = f"{shown}<sip:{caller or 'anonymous'}@{self.address}>"
-            await self.command("account", name=label, uri=uri)
-            self._identities[key] = label
-        return self._identities[key]
+    def _identity(self, caller: str, name: str) -> str:
+        """Name-addr of RFC 3261; only the quotes and backslashes of the name need care."""
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        shown = f'"{quoted}" ' if name else ""
+        return f"{shown}<sip:{caller or 'anonymous'}@{self.address}>"
 
     async def _read(self) -> None:
         assert self._process is not None

@@ -19,6 +19,7 @@ import select
 import sys
 import time
 import traceback
+import wave
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +89,7 @@ class ScriptedCall(pj.Call):  # type: ignore[misc]
         self.media: Any = None
         self.held = False
         self.over = False
+        self.own_account: ScriptedAccount | None = None  # made for this call alone
 
     @caught
     def onCallState(self, _prm: Any) -> None:
@@ -164,7 +166,7 @@ class ScriptedCall(pj.Call):  # type: ignore[misc]
         self.source = None
         if self.recorder is not None:
             self.recorder = None
-            event("recorded", call=self.number, path=self.record)
+            self.phone.tell_when_whole(self.number, self.record)
 
     def end(self, code: int = 0) -> None:
         if self.over:
@@ -172,6 +174,16 @@ class ScriptedCall(pj.Call):  # type: ignore[misc]
         prm = pj.CallOpParam()
         prm.statusCode = code
         self.hangup(prm)
+
+
+def is_whole(path: str) -> bool:
+    """Whether the WAV's header says how long it is, and that much is there."""
+    try:
+        with wave.open(path, "rb") as handle:
+            size = handle.getnframes() * handle.getsampwidth() * handle.getnchannels()
+        return 0 < size <= os.path.getsize(path) - 44
+    except (OSError, EOFError, wave.Error):
+        return False
 
 
 def make_source(audio: Json) -> Any:
@@ -259,7 +271,7 @@ class Worker:
                     self._command(json.loads(line))
             while self._timers and self._timers[0][0] <= time.monotonic():
                 heapq.heappop(self._timers)[2]()
-            self.dead.clear()  # not inside their own callbacks
+            self._bury()
         self._close()
 
     def after(self, delay_s: float, what: Callable[[], None]) -> None:
@@ -270,6 +282,24 @@ class Worker:
                 event("error", text=error.info())
 
         heapq.heappush(self._timers, (time.monotonic() + delay_s, next(self._ties), guarded))
+
+    def tell_when_whole(self, number: int, path: str, tries: int = 100) -> None:
+        """Say ``recorded`` once the file is whole.
+
+        Since pjproject 2.15 the conference bridge destroys a port at its next tick, in another
+        thread: the header is written some 20 ms after the recorder is gone from here.
+        """
+        if is_whole(path) or tries == 0:
+            event("recorded", call=number, path=path, whole=tries > 0)
+        else:
+            self.after(0.02, lambda: self.tell_when_whole(number, path, tries - 1))
+
+    def _bury(self) -> None:
+        """Let go of calls that have ended; not inside their own callbacks."""
+        while self.dead:
+            account = self.dead.pop().own_account
+            if account is not None:
+                account.shutdown()
 
     def _command(self, message: Json) -> None:
         answer: Json = {"re": message.get("id"), "ok": True}
@@ -299,8 +329,9 @@ class Worker:
                 self.endpoint.libHandleEvents(POLL_MS)
             for call in self.calls.values():
                 call.release_media()
+            self.dead += self.calls.values()
             self.calls.clear()
-            self.dead.clear()
+            self._bury()
             for account in self.accounts.values():
                 account.shutdown()
             self.accounts.clear()
@@ -343,12 +374,7 @@ class Worker:
 
     def do_account(self, m: Json) -> None:
         """A registering account (``registrar`` set) or a bare identity."""
-        config = pj.AccountConfig()
-        config.idUri = m["uri"]
-        config.mediaConfig.transportConfig.boundAddress = self._address
-        config.mediaConfig.transportConfig.publicAddress = self._address
-        config.mediaConfig.transportConfig.port = int(m.get("rtp_port", 0))
-        config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
+        config = self._account_config(m["uri"])
         if m.get("registrar"):
             config.regConfig.registrarUri = m["registrar"]
             config.regConfig.timeoutSec = int(m.get("expires_s", 120))
@@ -360,8 +386,17 @@ class Worker:
         if old is not None:
             old.shutdown()
         account = ScriptedAccount(self, m["name"])
-        self.accounts[m["name"]] = account
         account.create(config, not self.accounts)
+        self.accounts[m["name"]] = account
+
+    def _account_config(self, uri: str) -> Any:
+        config = pj.AccountConfig()
+        config.idUri = uri
+        config.mediaConfig.transportConfig.boundAddress = self._address
+        config.mediaConfig.transportConfig.publicAddress = self._address
+        config.mediaConfig.transportConfig.port = 0
+        config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
+        return config
 
     def do_register(self, m: Json) -> None:
         self.accounts[m["name"]].setRegistration(bool(m["on"]))
@@ -398,7 +433,12 @@ class Worker:
     # ------------------------------------------------------------------ calls
 
     def do_call(self, m: Json) -> Json:
-        call = ScriptedCall(self, self.accounts[m["account"]])
+        own: ScriptedAccount | None = None
+        if m.get("identity"):  # pjsua has room for 8 accounts, callers have more numbers than that
+            own = ScriptedAccount(self, m["identity"])
+            own.create(self._account_config(m["identity"]), False)
+        call = ScriptedCall(self, own or self.accounts["main"])
+        call.own_account = own
         call.audio = dict(m.get("audio") or {})
         call.record = str(m.get("record") or "").replace("{call}", str(call.number))
         call.hangup_after_s = m.get("hangup_after_s")
@@ -412,6 +452,7 @@ class Worker:
             call.makeCall(m["to"], prm)
         except pj.Error:
             self.calls.pop(call.number, None)
+            self.dead.append(call)
             raise
         info = call.getInfo()
         return {"call": call.number, "sip_call_id": info.callIdString}
@@ -454,7 +495,7 @@ class Worker:
         if call.recorder is not None:
             call.media.stopTransmit(call.recorder)
             call.recorder = None
-            event("recorded", call=call.number, path=call.record)
+            self.tell_when_whole(call.number, call.record)
         call.record = str(m.get("path") or "")
         if call.record:
             call.connect_media()
