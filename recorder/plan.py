@@ -36,7 +36,7 @@ class RecordingPlan:
     library_dir: Path
 
     def intake_path(self, recording: RecordingId) -> Path:
-        """The file that the PBX writes: raw interleaved stereo, 16 bit, 8 kHz (MixMonitor ``D``)."""
+        """The file that the PBX writes: raw interleaved stereo, 16 bit, 8 kHz (MixMonitor D)."""
         return self.intake_dir / f"{safe_stem(recording)}.raw"
 
     def library_path(self, recording: RecordingId, at: float) -> Path:

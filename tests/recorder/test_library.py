@@ -1,4 +1,4 @@
-"""Recordings become whole files, or an error that says why not; a crash in between loses nothing."""
+"""Recordings become whole files, or an error that says why not; a crash loses nothing."""
 
 from __future__ import annotations
 
