@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from routing.views import AgentView, InteractionView, QueueView
@@ -36,15 +35,16 @@ def iso(at: float | None) -> str | None:
     return text.replace("+00:00", "Z")
 
 
-@cache
-def _names(cls: type[Any]) -> tuple[tuple[str, bool], ...]:
-    return tuple((f.name, f.name in TIMES) for f in fields(cls))
+_FIELDS = {
+    cls: tuple((f.name, f.name in TIMES) for f in fields(cls))
+    for cls in (AgentView, QueueView, InteractionView)
+}
 
 
 def view_json(view: View) -> dict[str, Any]:
     """Plain JSON data of a view."""
     out: dict[str, Any] = {}
-    for name, is_time in _names(type(view)):
+    for name, is_time in _FIELDS[type(view)]:
         value = getattr(view, name)
         if is_time:
             value = iso(value)

@@ -1,0 +1,53 @@
+"""The data of the event stream's events; ``agent``, ``queue`` and ``interaction`` carry views."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ctid.http.models import Caller, Out, Time
+
+
+class HelloEvent(Out):
+    """`hello`: the first event. `resumed`: nothing was missed since `Last-Event-ID`."""
+
+    server_time: Time
+    resumed: bool
+
+
+class PopEvent(Out):
+    """`pop`, `pop_update`: who is calling, while the phone still rings."""
+
+    interaction: str
+    offer: str | None
+    queue: str
+    caller: Caller
+    did: str
+    arrived_at: Time
+    customer: dict[str, Any] | None
+    candidates: list[dict[str, Any]]
+    history: Annotated[list[dict[str, Any]], Field(description="the last contact records")]
+    at: Time
+
+
+class PopClosedEvent(Out):
+    """`pop_closed`: the offer is over for this agent. `answered`: keep showing the customer."""
+
+    interaction: str
+    offer: str
+    outcome: str
+
+
+class NoticeEvent(Out):
+    """`notice`: something to tell, by its stable code."""
+
+    code: str
+    details: dict[str, Any]
+
+
+class ResetEvent(Out):
+    """`reset`: events were missed, or everything has changed: load it all again."""
+
+
+EVENTS = (HelloEvent, PopEvent, PopClosedEvent, NoticeEvent, ResetEvent)

@@ -1,0 +1,269 @@
+"""The JSON of the API: bodies and queries are checked by these, answers are described by them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from routing.facts import AgentStatus, Channel
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must not hold control characters or line breaks")
+    return value
+
+
+def _lines(value: str) -> str:
+    if not value.replace("\n", "").replace("\t", "").replace("\r", "").isprintable():
+        raise ValueError("must not hold control characters other than line breaks and tabs")
+    return value
+
+
+Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(_one_line)]
+Notes = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_lines)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+Cursor = Annotated[str, StringConstraints(max_length=500)]
+Time = Annotated[datetime, Field(description="ISO 8601, UTC")]
+Text = str
+
+
+class In(BaseModel):
+    """What comes in: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Out(BaseModel):
+    """What goes out: exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- session ---------------------------------------------------------------------------------
+
+
+class LoginBody(In):
+    """Who logs in."""
+
+    username: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
+class Me(Out):
+    """The user who asks."""
+
+    username: str
+    display_name: str
+    role: Literal["agent", "supervisor", "admin"]
+    agent: Annotated[str | None, Field(description="the agent of queues.toml whom the user is")]
+    teams: list[str]
+    language: Annotated[str, Field(description="BCP 47, zh-CN or en; empty: the browser's")]
+
+
+# --- views -----------------------------------------------------------------------------------
+
+
+class PageQuery(In):
+    """A page of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 500
+    cursor: Annotated[Cursor, Field(description="`next` of the page before")] = ""
+
+
+class Caller(Out):
+    """The outside party; both are empty when withheld."""
+
+    number: str
+    name: str
+
+
+class Agent(Out):
+    """One agent now."""
+
+    id: str
+    name: str
+    status: AgentStatus
+    reason: str
+    state: Annotated[str, Field(description="idle, reserved, ringing, talking, wrap_up or empty")]
+    phone: str
+    phone_reachable: bool
+    since: Time
+    interaction: str | None
+    queues: list[str]
+    teams: list[str]
+    wrap_up_until: Time | None
+    calls_handled: int
+    disposition_due: str | None
+
+
+class Queue(Out):
+    """One queue now and today."""
+
+    id: str
+    name: str
+    strategy: str
+    waiting: int
+    talking: int
+    longest_wait_since: Time | None
+    agents_available: int
+    agents_logged_in: int
+    entered: int
+    answered: int
+    abandoned: int
+    service_level: Annotated[float | None, Field(ge=0, le=1)]
+    service_level_s: float
+    average_speed_of_answer_s: float | None
+    ewt_s: float | None
+
+
+class Interaction(Out):
+    """One live interaction."""
+
+    id: str
+    channel: Channel
+    state: str
+    caller: Caller
+    did: str
+    queue: str | None
+    position: Annotated[int | None, Field(description="1 is next")]
+    priority: int
+    arrived_at: Time
+    queued_at: Time | None
+    answered_at: Time | None
+    ended_at: Time | None
+    agent: str | None
+    ringing_agents: list[str]
+    offer: str | None
+    customer: str | None
+    customer_name: str
+    recording: bool
+    outcome: str | None
+
+
+class AgentPage(Out):
+    """Agents, by id."""
+
+    items: list[Agent]
+    next: str | None
+
+
+class QueuePage(Out):
+    """Queues, by id."""
+
+    items: list[Queue]
+    next: str | None
+
+
+class InteractionPage(Out):
+    """Live interactions, oldest first."""
+
+    items: list[Interaction]
+    next: str | None
+
+
+class InteractionQuery(PageQuery):
+    """Which interactions. Ended ones are contact records."""
+
+    state: Literal["live"] = "live"
+    queue: Id | None = None
+
+
+class Explanation(BaseModel):
+    """Why each agent was or was not chosen, as the engine tells it (see docs/routing.md)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    interaction: str
+
+
+# --- actions ---------------------------------------------------------------------------------
+
+
+class StatusBody(In):
+    """What the agent wants. `reason` belongs to `paused`; `phone` stays as it is when left out."""
+
+    status: AgentStatus
+    reason: Line = ""
+    phone: Line = ""
+
+
+class WrapUpBody(In):
+    """Finish the wrap-up, or ask for more time."""
+
+    action: Literal["finish", "extend"]
+    extra_s: Annotated[float, Field(gt=0, le=3600, description="with extend")] = 60.0
+
+
+class DispositionBody(In):
+    """How it ended, in the agent's words."""
+
+    code: Id
+    notes: Notes = ""
+
+
+class ReleaseBody(In):
+    """Why it is ended by force; `to_queue`: the caller goes there instead of being hung up."""
+
+    reason: Line = ""
+    to_queue: Id | None = None
+
+
+# --- configuration -----------------------------------------------------------------------------
+
+
+class PauseReasonOut(Out):
+    """A reason to pause."""
+
+    code: str
+    name: str
+    name_zh: str
+
+
+class DispositionOut(Out):
+    """A way in which it may have ended. `queues`: where it is offered; empty: everywhere."""
+
+    code: str
+    name: str
+    name_zh: str
+    queues: list[str]
+    needs_notes: bool
+
+
+class UiConfig(Out):
+    """What the client needs to draw its choices."""
+
+    pause_reasons: list[PauseReasonOut]
+    dispositions: list[DispositionOut]
+    phones: list[str]
+
+
+class QueuesConfig(Out):
+    """The routing configuration in force, as plain data (defaults left out)."""
+
+    config: dict[str, Any]
+
+
+# --- problems ----------------------------------------------------------------------------------
+
+
+class FieldProblem(Out):
+    """What is wrong with one field."""
+
+    field: str
+    code: str
+    detail: str
+    choices: list[str] = []
+
+
+class ProblemOut(Out):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldProblem] = []

@@ -1,0 +1,338 @@
+"""A real server on a free port with a real client; the engine here is a board of views."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from argon2 import PasswordHasher
+
+from ctid.announce import Announcer
+from ctid.clock import SystemClock
+from ctid.events import EventHub
+from ctid.http.server import HttpServer, start_http
+from ctid.http.services import HttpSettings, Services
+from routing.facts import AgentStatus, AgentStatusSet, Channel, Fact, Party
+from routing.ids import AgentId, InteractionId, PhoneId, QueueId
+from routing.model import (
+    Agent,
+    Disposition,
+    Membership,
+    PauseReason,
+    Queue,
+    RoutingConfig,
+    Team,
+)
+from routing.views import AgentView, InteractionView, QueueView
+
+# cheap on purpose: the cost of a real hash is not what is tested here
+HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+HASHES = {"secret-1": HASHER.hash("secret-1")}
+
+NEWS, ADS = QueueId("news"), QueueId("ads")
+
+
+def make_config() -> RoutingConfig:
+    def agent(name: str, team: str, queue: QueueId) -> Agent:
+        return Agent(
+            id=AgentId(name),
+            name=f"坐席{name}",
+            phone=PhoneId(name),
+            teams=(team,),
+            memberships=(Membership(queue=queue),),
+        )
+
+    return RoutingConfig(
+        queues=(
+            Queue(id=NEWS, name="新闻热线", teams=("red",), dispositions=("tip",)),
+            Queue(id=ADS, name="Advertising", teams=("blue",)),
+        ),
+        agents=(
+            agent("1001", "red", NEWS),
+            agent("1002", "red", NEWS),
+            agent("2001", "blue", ADS),
+        ),
+        teams=(Team(id="red"), Team(id="blue")),
+        pause_reasons=(PauseReason(id="lunch", name="午餐"),),
+        dispositions=(Disposition(id="tip", name="线索"), Disposition(id="other")),
+    )
+
+
+class Board:
+    """Stands for the engine: shows what it was given, takes facts, refuses on demand."""
+
+    def __init__(self, config: RoutingConfig) -> None:
+        self.config = config
+        self.agent_views: dict[AgentId, AgentView] = {
+            a.id: AgentView(
+                id=a.id,
+                name=a.name,
+                status=AgentStatus.LOGGED_OUT,
+                reason="",
+                state="",
+                phone=a.phone,
+                phone_reachable=True,
+                since=1_700_000_000.0,
+                interaction=None,
+                queues=tuple(m.queue for m in a.memberships),
+                teams=a.teams,
+                wrap_up_until=None,
+                calls_handled=0,
+                disposition_due=None,
+            )
+            for a in config.agents
+        }
+        self.live: dict[InteractionId, InteractionView] = {}
+        self.facts: list[Fact] = []
+        self.refuse_with = ""
+
+    def agents(self) -> list[AgentView]:
+        return list(self.agent_views.values())
+
+    def agent_view(self, agent_id: AgentId) -> AgentView:
+        return self.agent_views[agent_id]
+
+    def queues(self, now: float) -> list[QueueView]:
+        return [self.queue_view(q.id, now) for q in self.config.queues]
+
+    def queue_view(self, queue_id: QueueId, now: float) -> QueueView:
+        queue = {q.id: q for q in self.config.queues}[queue_id]
+        return QueueView(
+            id=queue.id,
+            name=queue.name,
+            strategy=queue.strategy,
+            waiting=sum(1 for i in self.live.values() if i.queue == queue.id),
+            talking=0,
+            longest_wait_since=None,
+            agents_available=0,
+            agents_logged_in=0,
+            entered=0,
+            answered=0,
+            abandoned=0,
+            service_level=None,
+            service_level_s=20.0,
+            average_speed_of_answer_s=None,
+            ewt_s=None,
+        )
+
+    def live_interactions(self) -> list[InteractionView]:
+        return list(self.live.values())
+
+    def interaction_view(self, interaction_id: InteractionId) -> InteractionView:
+        return self.live[interaction_id]
+
+    def explain(self, interaction_id: InteractionId, now: float) -> dict[str, Any]:
+        return {"interaction": interaction_id, "agents": []}
+
+    def arrive(
+        self, name: str, queue: QueueId = NEWS, agent: AgentId | None = None, at: float = 1.7e9
+    ) -> InteractionView:
+        view = InteractionView(
+            id=InteractionId(name),
+            channel=Channel.VOICE,
+            state="waiting" if agent is None else "talking",
+            caller=Party(number="13800138000", name="王"),
+            did="96060",
+            queue=queue,
+            position=1,
+            priority=0,
+            arrived_at=at,
+            queued_at=at,
+            answered_at=None,
+            ended_at=None,
+            agent=agent,
+            ringing_agents=(),
+            offer=None,
+            customer=None,
+            customer_name="",
+            recording=False,
+            outcome=None,
+        )
+        self.live[view.id] = view
+        return view
+
+    async def submit(self, fact: Fact) -> Receipt:
+        self.facts.append(fact)
+        if self.refuse_with:
+            return Receipt(accepted=False, reason=self.refuse_with)
+        if isinstance(fact, AgentStatusSet):
+            self.agent_views[fact.agent] = replace(
+                self.agent_views[fact.agent],
+                status=fact.status,
+                reason=fact.reason,
+                phone=fact.phone or self.agent_views[fact.agent].phone,
+            )
+        return Receipt(accepted=True, reason="")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    accepted: bool
+    reason: str
+
+
+@dataclass
+class User:
+    username: str
+    role: str
+    agent: str | None = None
+    teams: tuple[str, ...] = ()
+    display_name: str = ""
+    language: str = "zh-CN"
+    password_hash: str = field(default_factory=lambda: HASHES["secret-1"])
+    disabled: bool = False
+
+
+class Users:
+    """Users and sessions in memory."""
+
+    def __init__(self) -> None:
+        people = (
+            User("amy", "agent", "1001", ("red",), "王艾米"),
+            User("bob", "agent", "2001", ("blue",)),
+            User("sue", "supervisor", None, ("red",)),
+            User("root", "admin"),
+        )
+        self.users = {u.username: u for u in people}
+        self.sessions: dict[bytes, tuple[str, float]] = {}
+        self.tokens: dict[bytes, str] = {}
+
+    async def find_user(self, username: str) -> User | None:
+        return self.users.get(username)
+
+    async def add_session(
+        self, token_hash: bytes, username: str, *, now: float, expires_at: float, address: str
+    ) -> None:
+        self.sessions[token_hash] = (username, expires_at)
+
+    async def user_of_session(self, token_hash: bytes, now: float) -> User | None:
+        username, expires_at = self.sessions.get(token_hash, ("", 0.0))
+        return self.users.get(username) if now < expires_at else None
+
+    async def end_session(self, token_hash: bytes) -> None:
+        self.sessions.pop(token_hash, None)
+
+    async def user_of_token(self, token_hash: bytes, now: float) -> User | None:
+        return self.users.get(self.tokens.get(token_hash, ""))
+
+
+class Clock(SystemClock):
+    """The real clock, which a test may push forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead_s = 0.0
+
+    def now_s(self) -> float:
+        return super().now_s() + self.ahead_s
+
+
+@dataclass
+class Site:
+    """A running server and what stands behind it."""
+
+    server: HttpServer
+    services: Services
+    board: Board
+    users: Users
+    clock: Clock
+    hub: EventHub
+    announcer: Announcer
+    url: str
+
+    @property
+    def api(self) -> str:
+        return self.url + "/api/v1"
+
+
+Make = Callable[..., Awaitable[Site]]
+
+
+@pytest.fixture
+async def make_site(tmp_path: Path) -> AsyncIterator[Make]:
+    servers: list[HttpServer] = []
+
+    async def make(**settings: Any) -> Site:
+        clock = Clock()
+        board, users, hub = Board(make_config()), Users(), EventHub(clock, client_limit=50)
+        services = Services(
+            engine=board,
+            submit=board.submit,
+            users=users,
+            hub=hub,
+            clock=clock,
+            settings=HttpSettings(
+                **{"port": 0, "client_dir": tmp_path / "web", "drain_s": 1.0, **settings}
+            ),
+            readiness=lambda: {"pbx": True},
+            recordings=_no_recording,
+        )
+        server = await start_http(services)
+        servers.append(server)
+        return Site(
+            server, services, board, users, clock, hub, Announcer(board, hub, clock), server.url
+        )
+
+    yield make
+    for server in servers:
+        await server.stop()
+
+
+async def _no_recording(recording: object) -> None:
+    return None
+
+
+@pytest.fixture
+async def site(make_site: Make) -> Site:
+    return await make_site()
+
+
+class Client:
+    """A browser: keeps its cookie, sends the header against forged requests."""
+
+    def __init__(self, api: str) -> None:
+        self.api = api
+        self.http = aiohttp.ClientSession(
+            cookie_jar=aiohttp.CookieJar(unsafe=True), headers={"X-Requested-With": "ctid"}
+        )
+
+    async def call(
+        self, method: str, path: str, body: Any = None, **more: Any
+    ) -> tuple[int, Any, aiohttp.ClientResponse]:
+        if body is not None:
+            more["json"] = body
+        async with self.http.request(method, self.api + path, **more) as response:
+            raw = await response.read()
+            data = json.loads(raw) if raw and "json" in response.content_type else raw
+            return response.status, data, response
+
+    async def get(self, path: str, **more: Any) -> Any:
+        status, data, _ = await self.call("GET", path, **more)
+        assert status == 200, (status, data)
+        return data
+
+
+Login = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture
+async def log_in(site: Site) -> AsyncIterator[Login]:
+    clients: list[Client] = []
+
+    async def log_in(username: str | None, api: str = "") -> Client:
+        client = Client(api or site.api)
+        clients.append(client)
+        if username is not None:
+            body = {"username": username, "password": "secret-1"}
+            status, data, _ = await client.call("POST", "/login", body)
+            assert status == 200, data
+        return client
+
+    yield log_in
+    for client in clients:
+        await client.http.close()

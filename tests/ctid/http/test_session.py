@@ -1,0 +1,180 @@
+"""Logging in and out, and every way in which that is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ctid.http.auth import COOKIE
+
+pytestmark = pytest.mark.daemon
+
+
+async def test_log_in_gives_a_hardened_cookie_and_me(log_in: Any) -> None:
+    client = await log_in(None)
+    status, me, response = await client.call(
+        "POST", "/login", {"username": "amy", "password": "secret-1"}
+    )
+    assert status == 200
+    assert me == {
+        "username": "amy",
+        "display_name": "王艾米",
+        "role": "agent",
+        "agent": "1001",
+        "teams": ["red"],
+        "language": "zh-CN",
+    }
+    cookie = response.headers["Set-Cookie"]
+    assert cookie.startswith(f"{COOKIE}=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "Secure" not in cookie
+    assert await client.get("/me") == me
+
+
+@pytest.mark.parametrize(
+    ("username", "password"), [("amy", "wrong"), ("nobody", "secret-1"), ("ill", "secret-1")]
+)
+async def test_wrong_credentials_all_look_alike(
+    site: Any, log_in: Any, username: str, password: str
+) -> None:
+    site.users.users["ill"] = type(site.users.users["amy"])("ill", "agent", disabled=True)
+    client = await log_in(None)
+    status, problem, response = await client.call(
+        "POST", "/login", {"username": username, "password": password}
+    )
+    assert status == 401
+    assert problem["code"] == "wrong_credentials"
+    assert response.content_type == "application/problem+json"
+    assert "Set-Cookie" not in response.headers
+
+
+async def test_log_out_ends_the_session_and_its_streams(site: Any, log_in: Any) -> None:
+    client = await log_in("amy")
+    token = next(iter(client.http.cookie_jar)).value
+    stream = await client.http.get(site.api + "/events")
+    await stream.content.readuntil(b"hello")
+    status, _, _ = await client.call("POST", "/logout")
+    assert status == 204
+    async with asyncio.timeout(5):
+        await stream.content.read()  # ends
+    stolen = {"Cookie": f"{COOKIE}={token}"}
+    fresh = await log_in(None)
+    status, problem, _ = await fresh.call("GET", "/me", headers=stolen)
+    assert (status, problem["code"]) == (401, "not_logged_in")
+
+
+async def test_a_session_expires(site: Any, log_in: Any) -> None:
+    client = await log_in("amy")
+    site.clock.ahead_s = site.services.settings.session_ttl_s - 10
+    await client.get("/me")
+    site.clock.ahead_s += 20
+    status, problem, _ = await client.call("GET", "/me")
+    assert (status, problem["code"]) == (401, "not_logged_in")
+
+
+async def test_a_disabled_user_is_out_within_seconds(site: Any, log_in: Any) -> None:
+    client = await log_in("amy")
+    site.users.users["amy"].disabled = True
+    site.clock.ahead_s = 6
+    status, _, _ = await client.call("GET", "/me")
+    assert status == 401
+
+
+async def test_a_new_log_in_replaces_the_session_before(site: Any, log_in: Any) -> None:
+    client = await log_in("amy")
+    await client.call("POST", "/login", {"username": "amy", "password": "secret-1"})
+    assert len(site.users.sessions) == 1
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", "x", "a" * 5000, "é", "' OR 1=1 --", "a\tb", "=;=", "ctid_session"]
+)
+async def test_a_made_up_cookie_is_no_session(log_in: Any, cookie: str) -> None:
+    client = await log_in(None)
+    status, problem, _ = await client.call(
+        "GET", "/me", headers={"Cookie": f"{COOKIE}={cookie}".encode().decode("latin-1")}
+    )
+    assert (status, problem["code"]) == (401, "not_logged_in")
+
+
+async def test_too_many_failures_have_to_wait(site: Any, log_in: Any) -> None:
+    client = await log_in(None)
+    wrong = {"username": "amy", "password": "wrong"}
+    right = {"username": "AMY ", "password": "secret-1"}
+    answers = await asyncio.gather(*(client.call("POST", "/login", wrong) for _ in range(8)))
+    assert sorted(status for status, _, _ in answers) == [401] * 5 + [429] * 3
+    status, problem, response = await client.call("POST", "/login", right)
+    assert (status, problem["code"]) == (429, "too_many_attempts")
+    assert 0 < int(response.headers["Retry-After"]) <= 301
+    # somebody else from the same place still can
+    status, _, _ = await client.call("POST", "/login", {**right, "username": "sue"})
+    assert status == 200
+    site.clock.ahead_s = 301
+    status, _, _ = await client.call("POST", "/login", {**right, "username": "amy"})
+    assert status == 200
+
+
+async def test_an_address_that_guesses_names_has_to_wait(make_site: Any, log_in: Any) -> None:
+    site = await make_site(address_failures=6)
+    client = await log_in(None, site.api)
+    for n in range(6):
+        body = {"username": f"guess{n}", "password": "x"}
+        assert (await client.call("POST", "/login", body))[0] == 401
+    status, problem, _ = await client.call(
+        "POST", "/login", {"username": "sue", "password": "secret-1"}
+    )
+    assert (status, problem["code"]) == (429, "too_many_attempts")
+
+
+async def test_a_flood_of_log_ins_is_bounded(make_site: Any, log_in: Any) -> None:
+    site = await make_site(hashing_threads=1, hashing_waiting=1, address_failures=1000)
+    client = await log_in(None, site.api)
+    answers = await asyncio.gather(
+        *(client.call("POST", "/login", {"username": f"u{n}", "password": "x"}) for n in range(20))
+    )
+    codes = {problem["code"] for _, problem, _ in answers}
+    assert codes == {"wrong_credentials", "busy"}
+
+
+async def test_changes_by_cookie_need_the_header(site: Any, log_in: Any) -> None:
+    client = await log_in("amy")
+    body = {"status": "available"}
+    path = "/agents/me/status"
+    for headers in ({"X-Requested-With": "other"}, {"Sec-Fetch-Site": "cross-site"}):
+        status, problem, _ = await client.call("PUT", path, body, headers=headers)
+        assert (status, problem["code"]) == (403, "csrf")
+    assert site.board.facts == []
+    assert (await client.call("PUT", path, body))[0] == 200
+
+
+async def test_an_api_token_needs_no_cookie_and_no_header(site: Any, log_in: Any) -> None:
+    import hashlib
+
+    site.users.tokens[hashlib.sha256(b"tok-1").digest()] = "root"
+    client = await log_in(None)
+    bearer = {"Authorization": "Bearer tok-1", "X-Requested-With": ""}
+    status, me, _ = await client.call("GET", "/me", headers=bearer)
+    assert (status, me["role"]) == (200, "admin")
+    status, _, _ = await client.call(
+        "PUT", "/agents/1001/status", {"status": "available"}, headers=bearer
+    )
+    assert status == 200
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer nope", "Basic YTpi", "x" * 5000, "Bearer  "])
+async def test_a_wrong_token_is_refused(log_in: Any, header: str) -> None:
+    client = await log_in("amy")  # a valid cookie does not help a wrong token
+    status, problem, _ = await client.call("GET", "/me", headers={"Authorization": header})
+    assert (status, problem["code"]) == (401, "invalid_token")
+
+
+async def test_a_session_token_is_no_api_token(log_in: Any) -> None:
+    client = await log_in("amy")
+    await client.get("/me")  # it is remembered as a session now
+    token = next(iter(client.http.cookie_jar)).value
+    other = await log_in(None)
+    status, _, _ = await other.call("GET", "/me", headers={"Authorization": f"Bearer {token}"})
+    assert status == 401
