@@ -1,0 +1,90 @@
+/** One way to talk to the server: JSON in, JSON out, every failure is an `ApiError`. */
+
+const BASE = '/api/v1'
+const TIMEOUT_MS = 10_000
+
+export class ApiError extends Error {
+  constructor(
+    /** HTTP status, or 0 when no answer came. */
+    readonly status: number,
+    /** Stable code of the problem, `network` or `timeout` when no answer came. */
+    readonly code: string,
+    readonly detail: string,
+    /** Seconds to wait before the next try, when the server said so. */
+    readonly retryAfterS: number | null = null,
+  ) {
+    super(`${status} ${code}: ${detail}`)
+    this.name = 'ApiError'
+  }
+}
+
+let onUnauthorised: () => void = () => undefined
+
+/** What to do when a request shows that the session is over. */
+export function whenUnauthorised(handler: () => void): void {
+  onUnauthorised = handler
+}
+
+async function problemOf(response: Response): Promise<ApiError> {
+  let code = `http_${response.status}`
+  let detail = response.statusText
+  try {
+    const body: unknown = await response.json()
+    if (body !== null && typeof body === 'object') {
+      if ('code' in body && typeof body.code === 'string') code = body.code
+      if ('detail' in body && typeof body.detail === 'string') detail = body.detail
+    }
+  } catch {
+    // Not a problem document (a proxy's page, say): the status alone must do.
+  }
+  const retry = Number(response.headers.get('Retry-After') ?? Number.NaN)
+  return new ApiError(response.status, code, detail, Number.isFinite(retry) ? retry : null)
+}
+
+type Query = Record<string, string | number | null | undefined>
+
+export function withQuery(path: string, query: Query = {}): string {
+  const params = new URLSearchParams()
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined && value !== '') params.set(key, String(value))
+  }
+  const text = params.toString()
+  return text === '' ? path : `${path}?${text}`
+}
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { Accept: 'application/json' }
+  if (method !== 'GET') headers['X-Requested-With'] = 'ctid'
+  if (body !== undefined) headers['Content-Type'] = 'application/json'
+  let response: Response
+  try {
+    response = await fetch(BASE + path, {
+      method,
+      headers,
+      credentials: 'same-origin',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  } catch (error) {
+    const timedOut = error instanceof DOMException && error.name === 'TimeoutError'
+    throw new ApiError(0, timedOut ? 'timeout' : 'network', String(error))
+  }
+  if (!response.ok) {
+    const problem = await problemOf(response)
+    if (response.status === 401 && path !== '/login') onUnauthorised()
+    throw problem
+  }
+  if (response.status === 204) return undefined as T
+  const text = await response.text()
+  return (text === '' ? undefined : JSON.parse(text)) as T
+}
+
+export const http = {
+  get: <T>(path: string, query?: Query) => request<T>('GET', withQuery(path, query)),
+  post: <T>(path: string, body: unknown = {}) => request<T>('POST', path, body),
+  put: <T>(path: string, body: unknown = {}) => request<T>('PUT', path, body),
+}
+
+export const EVENTS_URL = `${BASE}/events`
+export const audioUrl = (recording: string) =>
+  `${BASE}/recordings/${encodeURIComponent(recording)}/audio`

@@ -1,0 +1,177 @@
+/**
+ * The shapes that ctid's HTTP interface sends (`/api/v1`). Field names are those of
+ * `routing/views.py`; times are ISO 8601 in UTC, durations are seconds and end in `_s`.
+ */
+
+export type Role = 'agent' | 'supervisor' | 'admin'
+export type AgentStatus = 'available' | 'paused' | 'logged_out'
+export type AgentState = '' | 'idle' | 'reserved' | 'ringing' | 'talking' | 'wrap_up'
+
+export interface Me {
+  username: string
+  display_name: string
+  role: Role
+  agent: string | null
+  teams: string[]
+  language: string | null
+}
+
+export interface AgentView {
+  id: string
+  name: string
+  status: AgentStatus
+  reason: string
+  state: AgentState
+  phone: string
+  phone_reachable: boolean
+  since: string
+  interaction: string | null
+  queues: string[]
+  teams: string[]
+  wrap_up_until: string | null
+  calls_handled: number
+  disposition_due: string | null
+}
+
+export interface QueueView {
+  id: string
+  name: string
+  strategy: string
+  waiting: number
+  talking: number
+  longest_wait_since: string | null
+  agents_available: number
+  agents_logged_in: number
+  entered: number
+  answered: number
+  abandoned: number
+  service_level: number | null
+  service_level_s: number
+  average_speed_of_answer_s: number | null
+  ewt_s: number | null
+}
+
+export interface Party {
+  number: string
+  name: string
+  /** Where the number belongs, when the server knows it. */
+  location?: string
+  /** Kind of line (mobile, fixed, ...), when the server knows it. */
+  kind?: string
+}
+
+export interface InteractionView {
+  id: string
+  channel: string
+  state: string
+  caller: Party
+  did: string
+  queue: string | null
+  position: number | null
+  priority: number
+  arrived_at: string
+  queued_at: string | null
+  answered_at: string | null
+  ended_at: string | null
+  agent: string | null
+  ringing_agents: string[]
+  offer: string | null
+  customer: string | null
+  customer_name: string
+  recording: boolean
+  outcome: string | null
+}
+
+export interface Customer {
+  id: string
+  name: string
+  kind?: string
+  roles?: string[]
+  tags?: string[]
+  company?: string
+  notes?: string
+  vip?: boolean
+  /** False: a guess, not a certain match. */
+  known?: boolean
+}
+
+export interface OfferRecord {
+  id?: string
+  agent: string
+  agent_name?: string
+  outcome: string
+  at?: string
+  ring_s?: number | null
+}
+
+export interface ContactRecord {
+  id: string
+  interaction: string
+  channel: string
+  direction?: string
+  caller: Party
+  did: string
+  queue: string | null
+  agent: string | null
+  agent_name?: string
+  outcome: string
+  disposition: string | null
+  notes: string
+  arrived_at: string
+  answered_at: string | null
+  ended_at: string | null
+  wait_s: number | null
+  talk_s: number | null
+  wrap_up_s?: number | null
+  recording: string | null
+  recording_note?: string
+  customer: string | null
+  customer_name: string
+  offers?: OfferRecord[]
+}
+
+export interface Pop {
+  interaction: string
+  offer: string | null
+  queue: string | null
+  caller: Party
+  did: string
+  customer: Customer | null
+  candidates: Customer[]
+  history: ContactRecord[]
+  at: string
+}
+
+export interface PopClosed {
+  interaction: string
+  offer: string | null
+  outcome: string
+}
+
+export interface Notice {
+  code: string
+  details?: Record<string, unknown>
+}
+
+export interface Hello {
+  server_time: string
+  resumed: boolean
+}
+
+export interface Page<T> {
+  items: T[]
+  next: string | null
+}
+
+export interface Choice {
+  code: string
+  name: string
+  name_zh: string
+  queues?: string[]
+}
+
+export interface UiConfig {
+  pause_reasons: Choice[]
+  dispositions: Choice[]
+  phones: string[]
+}

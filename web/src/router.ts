@@ -1,0 +1,39 @@
+import { createRouter, createWebHashHistory, type RouteRecordRaw } from 'vue-router'
+import { useSession } from './store/session'
+import LoginView from './views/LoginView.vue'
+
+// Addresses after `#` never reach the server, so it needs no rule for pages of the client.
+const routes: RouteRecordRaw[] = [
+  { path: '/login', name: 'login', component: LoginView },
+  {
+    path: '/',
+    component: () => import('./components/AppShell.vue'),
+    children: [
+      { path: '', name: 'home', redirect: { name: 'workspace' } },
+      { path: 'workspace', name: 'workspace', component: () => import('./views/WorkspaceView.vue') },
+      { path: 'wall', name: 'wall', component: () => import('./views/WallView.vue') },
+      { path: 'records', name: 'records', component: () => import('./views/RecordsView.vue') },
+      { path: 'system', name: 'system', component: () => import('./views/SystemView.vue') },
+    ],
+  },
+  { path: '/:rest(.*)*', redirect: '/' },
+]
+
+export function createAppRouter() {
+  const router = createRouter({ history: createWebHashHistory(), routes })
+  router.beforeEach((to) => {
+    const session = useSession()
+    if (session.me === null) {
+      return to.name === 'login' ? true : { name: 'login', query: { to: to.fullPath } }
+    }
+    if (to.name === 'login') return { name: 'home' }
+    if (to.name === 'workspace' && session.agentId === null) {
+      return { name: session.watchesOthers ? 'wall' : 'records' }
+    }
+    if ((to.name === 'wall' || to.name === 'system') && !session.watchesOthers) {
+      return { name: 'workspace' }
+    }
+    return true
+  })
+  return router
+}

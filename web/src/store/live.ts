@@ -1,0 +1,202 @@
+/** The live picture: one event stream per tab, whole pictures when the stream could not resume. */
+import { defineStore } from 'pinia'
+import { computed, reactive, ref } from 'vue'
+import { api } from '../api/endpoints'
+import { EventsClient, type ConnectionState } from '../api/events'
+import { ApiError } from '../api/http'
+import type { StreamEvent } from '../api/sse'
+import type { Hello, Notice } from '../api/types'
+import { setServerTime, startClock } from './clock'
+import {
+  applyEvent,
+  applySnapshot,
+  currentWork,
+  emptyState,
+  settlePops,
+  liveEvent,
+  type LiveEvent,
+} from './reducer'
+import { useSession } from './session'
+
+const HISTORY_SHOWN = 10
+const RELOAD_RETRY_MS = 2000
+
+export const useLive = defineStore('live', () => {
+  const session = useSession()
+  const state = reactive(emptyState())
+  const connection = ref<ConnectionState>('stopped')
+  /** True once a whole picture has been shown. */
+  const ready = ref(false)
+  const notices = ref<(Notice & { key: number })[]>([])
+  /** The last offer to this agent that ended without an answer. */
+  const missed = ref<{ interaction: string; outcome: string; key: number } | null>(null)
+  /** Counts the ends of this agent's work, so that lists of records know when to load again. */
+  const finished = ref(0)
+
+  let run = 0
+  let noticeKey = 0
+  /** Events that came while a whole picture was on its way; null: none is. */
+  let held: LiveEvent[] | null = null
+
+  const myAgent = computed(() =>
+    session.agentId === null ? null : (state.agents[session.agentId] ?? null),
+  )
+  const current = computed(() => currentWork(state, session.agentId))
+  const currentPop = computed(() => {
+    const id = current.value.interaction
+    return id === null ? null : (state.pops[id] ?? null)
+  })
+
+  function take(event: LiveEvent): void {
+    const before = current.value
+    applyEvent(state, event)
+    if (event.type === 'pop_closed' && event.data.outcome !== 'answered') {
+      missed.value = {
+        interaction: event.data.interaction,
+        outcome: event.data.outcome,
+        key: ++noticeKey,
+      }
+    }
+    const after = currentWork(state, session.agentId)
+    if (before.phase !== 'none' && after.interaction !== before.interaction) finished.value += 1
+    if (event.type === 'agent' && event.data.id === session.agentId) {
+      settlePops(state, session.agentId)
+      void restorePop()
+    }
+  }
+
+  /** After a reload the pop's event is long gone: build the card again from the resources. */
+  async function restorePop(): Promise<void> {
+    const { interaction, phase } = current.value
+    if (interaction === null || phase === 'none' || phase === 'ringing') return
+    if (state.pops[interaction] !== undefined) return
+    const mine = run
+    try {
+      const view = state.interactions[interaction] ?? (await api.interaction(interaction))
+      const phone = view.caller.number
+      const [customers, history] =
+        phone === ''
+          ? [[], { items: [] }]
+          : await Promise.all([
+              api.customersByPhone(phone),
+              api.contactRecords({ phone, limit: HISTORY_SHOWN }),
+            ])
+      if (mine !== run || state.pops[interaction] !== undefined) return
+      const certain = customers.length === 1 ? (customers[0] ?? null) : null
+      state.pops[interaction] = {
+        interaction,
+        offer: view.offer,
+        queue: view.queue,
+        caller: view.caller,
+        did: view.did,
+        customer: certain,
+        candidates: certain === null ? customers : [],
+        history: history.items.filter((record) => record.interaction !== interaction),
+        at: view.arrived_at,
+        closed: 'answered',
+      }
+    } catch (error) {
+      // The card then shows what the interaction's own view knows; a later event tries again.
+      if (!(error instanceof ApiError)) throw error
+    }
+  }
+
+  async function reload(): Promise<void> {
+    const mine = run
+    held ??= []
+    try {
+      const [agents, queues, interactions] = await Promise.all([
+        api.agents(),
+        api.queues(),
+        api.liveInteractions(),
+      ])
+      if (mine !== run) return
+      applySnapshot(state, { agents, queues, interactions })
+      const waiting = held ?? []
+      held = null
+      waiting.forEach(take)
+      settlePops(state, session.agentId)
+      ready.value = true
+      void restorePop()
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      if (mine !== run || error.status === 401) return
+      setTimeout(() => {
+        if (mine === run && held !== null) void reload()
+      }, RELOAD_RETRY_MS)
+    }
+  }
+
+  /** What was known may be old. The server sends the pops that are open again by itself. */
+  function startOver(): void {
+    state.pops = {}
+    void reload()
+  }
+
+  function onEvent(raw: StreamEvent): void {
+    let data: unknown
+    try {
+      data = JSON.parse(raw.data)
+    } catch {
+      return
+    }
+    if (raw.event === 'hello') {
+      const hello = data as Hello
+      setServerTime(hello.server_time)
+      if (!hello.resumed || !ready.value) startOver()
+      return
+    }
+    if (raw.event === 'reset') {
+      startOver()
+      return
+    }
+    if (raw.event === 'notice') {
+      notices.value.push({ ...(data as Notice), key: ++noticeKey })
+      return
+    }
+    const event = liveEvent(raw.event, data)
+    if (event === null) return
+    // A pop never waits: it is the one thing a person is looking for.
+    if (held !== null && event.type !== 'pop') held.push(event)
+    else take(event)
+  }
+
+  const client = new EventsClient({
+    onEvent,
+    onState: (next) => {
+      connection.value = next
+    },
+    onUnauthorised: () => session.forget(),
+  })
+
+  function start(): void {
+    startClock()
+    client.start()
+  }
+
+  function stop(): void {
+    run += 1
+    client.stop()
+    held = null
+    ready.value = false
+    notices.value = []
+    missed.value = null
+    Object.assign(state, emptyState())
+  }
+
+  return {
+    state,
+    connection,
+    ready,
+    notices,
+    missed,
+    finished,
+    myAgent,
+    current,
+    currentPop,
+    start,
+    stop,
+    /** For answers that carry a view (a changed status): shown without waiting for its event. */
+    take,
+  }
+})

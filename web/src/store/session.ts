@@ -1,0 +1,79 @@
+/** Who is logged in, and what the server lets this person choose from. */
+import { defineStore } from 'pinia'
+import { computed, ref } from 'vue'
+import { api } from '../api/endpoints'
+import { ApiError } from '../api/http'
+import type { Choice, Me, UiConfig } from '../api/types'
+import { setLocale, type Locale, isLocale, storedLocale } from '../i18n'
+
+const emptyConfig = (): UiConfig => ({ pause_reasons: [], dispositions: [], phones: [] })
+
+export const useSession = defineStore('session', () => {
+  const me = ref<Me | null>(null)
+  const config = ref<UiConfig>(emptyConfig())
+  /** True once the first look at `/me` is over, whatever it said. */
+  const asked = ref(false)
+
+  const agentId = computed(() => me.value?.agent ?? null)
+  const watchesOthers = computed(() => me.value !== null && me.value.role !== 'agent')
+
+  async function load(): Promise<void> {
+    const who = await api.me()
+    config.value = await api.uiConfig()
+    if (storedLocale() === null && isLocale(who.language)) setLocale(who.language)
+    me.value = who
+    asked.value = true
+  }
+
+  /** On start: true when a session cookie is still good. Other failures are thrown. */
+  async function resume(): Promise<boolean> {
+    try {
+      await load()
+      return true
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) {
+        asked.value = true
+        return false
+      }
+      throw error
+    }
+  }
+
+  async function login(username: string, password: string): Promise<void> {
+    await api.login(username, password)
+    await load()
+  }
+
+  function forget(): void {
+    me.value = null
+    config.value = emptyConfig()
+  }
+
+  async function logout(): Promise<void> {
+    try {
+      await api.logout()
+    } finally {
+      forget()
+    }
+  }
+
+  function dispositionsFor(queue: string | null): Choice[] {
+    return config.value.dispositions.filter(
+      (choice) =>
+        choice.queues === undefined ||
+        choice.queues === null ||
+        choice.queues.length === 0 ||
+        (queue !== null && choice.queues.includes(queue)),
+    )
+  }
+
+  return { me, config, asked, agentId, watchesOthers, resume, login, logout, forget, dispositionsFor }
+})
+
+/** The name of a coded choice in the reader's language; the code itself when it is not known. */
+export function choiceName(choices: Choice[], code: string | null, locale: Locale): string {
+  if (code === null || code === '') return ''
+  const choice = choices.find((item) => item.code === code)
+  if (choice === undefined) return code
+  return (locale === 'zh-CN' ? choice.name_zh : choice.name) || choice.name || code
+}
