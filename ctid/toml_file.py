@@ -180,7 +180,7 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     options = list(choices)
     lowered = {option.lower().replace("-", "_"): option for option in options}
     wanted = word.lower().replace("-", "_").replace(" ", "_")
-    found = difflib.get_close_matches(wanted, lowered, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(wanted, lowered, n=1, cutoff=0.6 if len(wanted) > 3 else 0.5)
     return f'did you mean "{lowered[found[0]]}"?' if found else ""
 
 
