@@ -40,7 +40,7 @@ VARIABLES = {
     "queue_interface": "${MEMBERINTERFACE}",
     "fallen": "${CTID_FALLEN}",
     "rounds": "${CTID_ROUND}",
-    "interaction": "${CTID_INTERACTION}",
+    "interaction": "${CTID_I}",
     "hangup_cause": "${HANGUPCAUSE}",
     "arrived_unix_s": "${CTID_ARRIVED}",
 }
