@@ -20,6 +20,7 @@ class Role(StrEnum):
     AGENT = "agent"
     SUPERVISOR = "supervisor"
     ADMIN = "admin"
+    VIEWER = "viewer"  # figures, and of the CRM what its own table shows, masked
 
 
 class Scope(StrEnum):
@@ -53,31 +54,37 @@ class Action(StrEnum):
     CONFIG_QUEUES_CHANGE = "config.queues.change"
 
 
-def _row(agent: Scope, supervisor: Scope, admin: Scope) -> Mapping[Role, Scope]:
-    return {Role.AGENT: agent, Role.SUPERVISOR: supervisor, Role.ADMIN: admin}
+def _row(agent: Scope, supervisor: Scope, admin: Scope, viewer: Scope) -> Mapping[Role, Scope]:
+    return {
+        Role.AGENT: agent,
+        Role.SUPERVISOR: supervisor,
+        Role.ADMIN: admin,
+        Role.VIEWER: viewer,
+    }
 
 
 NONE, OWN, QUEUES, TEAM, ALL = Scope
 
 # fmt: off
 PERMISSIONS: Mapping[Action, Mapping[Role, Scope]] = {
-    #                                        agent   supervisor  admin
-    Action.SELF:                        _row(ALL,    ALL,        ALL),
-    Action.EVENTS:                      _row(ALL,    ALL,        ALL),  # by its audience
-    Action.AGENTS_VIEW:                 _row(QUEUES, TEAM,       ALL),
-    Action.AGENT_STATUS:                _row(OWN,    TEAM,       ALL),
-    Action.AGENT_WRAP_UP:               _row(OWN,    TEAM,       ALL),
-    Action.QUEUES_VIEW:                 _row(QUEUES, ALL,        ALL),  # figures name no person
-    Action.INTERACTIONS_VIEW:           _row(OWN,    TEAM,       ALL),
-    Action.INTERACTIONS_EXPLAIN:        _row(NONE,   TEAM,       ALL),  # it names colleagues
-    Action.INTERACTIONS_DISPOSITION:    _row(OWN,    OWN,        OWN),
-    Action.INTERACTIONS_RELEASE:        _row(NONE,   TEAM,       ALL),
-    Action.CUSTOMERS_VIEW:              _row(ALL,    ALL,        ALL),  # with their history
-    Action.CONTACT_RECORDS_VIEW:        _row(OWN,    TEAM,       ALL),
-    Action.RECORDINGS_LISTEN:           _row(OWN,    TEAM,       ALL),
-    Action.CONFIG_UI:                   _row(ALL,    ALL,        ALL),
-    Action.CONFIG_QUEUES_VIEW:          _row(NONE,   ALL,        ALL),
-    Action.CONFIG_QUEUES_CHANGE:        _row(NONE,   NONE,       ALL),
+    #                                     agent   supervisor admin viewer
+    Action.SELF:                     _row(ALL,    ALL,       ALL,  ALL),
+    Action.EVENTS:                   _row(ALL,    ALL,       ALL,  ALL),   # by its audience
+    Action.AGENTS_VIEW:              _row(QUEUES, TEAM,      ALL,  NONE),
+    Action.AGENT_STATUS:             _row(OWN,    TEAM,      ALL,  NONE),
+    Action.AGENT_WRAP_UP:            _row(OWN,    TEAM,      ALL,  NONE),
+    Action.QUEUES_VIEW:              _row(QUEUES, ALL,       ALL,  ALL),   # names no person
+    Action.INTERACTIONS_VIEW:        _row(OWN,    TEAM,      ALL,  NONE),
+    Action.INTERACTIONS_EXPLAIN:     _row(NONE,   TEAM,      ALL,  NONE),  # names colleagues
+    Action.INTERACTIONS_DISPOSITION: _row(OWN,    OWN,       OWN,  NONE),
+    Action.INTERACTIONS_RELEASE:     _row(NONE,   TEAM,      ALL,  NONE),
+    Action.CONFIG_UI:                _row(ALL,    ALL,       ALL,  ALL),
+    Action.CONFIG_QUEUES_VIEW:       _row(NONE,   ALL,       ALL,  NONE),
+    Action.CONFIG_QUEUES_CHANGE:     _row(NONE,   NONE,      ALL,  NONE),
+    # The CRM has its own table (crmcore.access), which narrows what these let through.
+    Action.CUSTOMERS_VIEW:           _row(ALL,    ALL,       ALL,  ALL),
+    Action.CONTACT_RECORDS_VIEW:     _row(OWN,    ALL,       ALL,  ALL),   # and customers' history
+    Action.RECORDINGS_LISTEN:        _row(OWN,    TEAM,      ALL,  NONE),
 }
 # fmt: on
 

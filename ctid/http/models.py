@@ -57,7 +57,7 @@ class Me(Out):
 
     username: str
     display_name: str
-    role: Literal["agent", "supervisor", "admin"]
+    role: Literal["agent", "supervisor", "admin", "viewer"]
     agent: Annotated[str | None, Field(description="the agent of queues.toml whom the user is")]
     teams: list[str]
     language: Annotated[str, Field(description="BCP 47, zh-CN or en; empty: the browser's")]
