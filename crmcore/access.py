@@ -62,18 +62,18 @@ DEFAULT_RIGHTS: dict[str, dict[str, dict[str, Scope]]] = {
         "view": {"read": _A, "create": _A, "update": _O, "delete": _O},
     },
     "supervisor": {
-        "customer": {a: _A for a in ("read", "create", "update", "export", "merge", "import")},
-        "contact_record": {a: _A for a in ("read", "update", "export")},
+        "customer": dict.fromkeys(("read", "create", "update", "export", "merge", "import"), _A),
+        "contact_record": dict.fromkeys(("read", "update", "export"), _A),
         "recording": {"read": _A},
-        "callback": {a: _A for a in ("read", "update", "export")},
-        "task": {a: _A for a in ("read", "create", "update", "delete")},
-        "note": {a: _A for a in ("read", "create", "update", "delete")},
+        "callback": dict.fromkeys(("read", "update", "export"), _A),
+        "task": dict.fromkeys(("read", "create", "update", "delete"), _A),
+        "note": dict.fromkeys(("read", "create", "update", "delete"), _A),
         "consent": {"read": _A, "create": _A},
         "dictionary": {"read": _A, "create": _A, "update": _A},
-        "view": {a: _A for a in ("read", "create", "update", "delete")},
+        "view": dict.fromkeys(("read", "create", "update", "delete"), _A),
         "user": {"read": _A},
     },
-    "admin": {entity: {action: _A for action in ACTIONS} for entity in ENTITIES},
+    "admin": {entity: dict.fromkeys(ACTIONS, _A) for entity in ENTITIES},
     "viewer": {
         "customer": {"read": _T},
         "contact_record": {"read": _T},
@@ -193,7 +193,7 @@ class Actor:
         team: str | None = None,
         agent: str | None = None,
     ) -> tuple[str, list[object]]:
-        """A condition for WHERE. ``owner``, ``team``, ``agent`` name the columns that carry these."""
+        """A condition for WHERE; ``owner``, ``team``, ``agent`` name the columns for these."""
         scope = self.require(entity, action)
         if scope is Scope.ALL:
             return "1", []

@@ -80,7 +80,7 @@ def entries(
         where.append("id < ?")
         values.append(str(int(before_id)))
     rows = conn.execute(
-        f"SELECT * FROM audit WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",  # noqa: S608
+        f"SELECT * FROM audit WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
         (*values, max(1, min(limit, 200))),
     )
     found: list[Row] = []

@@ -243,9 +243,8 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path | str, *, readers: int = 3, cache_kib: int = 65536) -> Database:
-        """Open or create the file (mode 0600). Raises ``sqlite3.DatabaseError`` if it is no store."""
-        path = Path(path).resolve()
-        _private_file(path)
+        """Open or create the file (mode 0600). ``sqlite3.DatabaseError`` if it is no store."""
+        path = _private_file(path)
         writer = await _Connection.open(path, writes=True, cache_kib=cache_kib)
         opened: list[_Connection] = []
         try:
@@ -314,12 +313,7 @@ class Database:
         The copy is written beside and renamed when it is whole and on the disk. Uses SQLite's
         online backup on a connection of its own (https://www.sqlite.org/backup.html).
         """
-        target = Path(target).resolve()
-        if target.exists():
-            raise FileExistsError(f"{target} exists; name a new file")
-        part = target.with_name(target.name + ".part")
-        part.unlink(missing_ok=True)
-        _private_file(part)
+        part, target = _part_of(target)
         source = await _Connection.open(self.path, writes=False, cache_kib=8192)
         try:
             await source.run(_Job(lambda conn: _copy(conn, part)))
@@ -347,12 +341,23 @@ class Database:
             await cursor.fetchone()
 
 
-def _private_file(path: Path) -> None:
+def _part_of(path: Path | str) -> tuple[Path, Path]:
+    target = Path(path).resolve()
+    if target.exists():
+        raise FileExistsError(f"{target} exists; name a new file")
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
+    return _private_file(part), target
+
+
+def _private_file(path: Path | str) -> Path:
+    path = Path(path).resolve()
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         os.fchmod(fd, 0o600)
     finally:
         os.close(fd)
+    return path
 
 
 def _copy(conn: sqlite3.Connection, target: Path) -> None:

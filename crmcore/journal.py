@@ -209,6 +209,11 @@ class Journal:
         """Return when everything that was appended before is on the disk."""
         await self._commit()
 
+    async def close(self) -> None:
+        """Write what is left; entries that come later are refused."""
+        self._hard_limit = 0
+        await self._commit()
+
     async def _commit(self) -> None:
         async with self._lock:
             entries, self._buffer = self._buffer, []
@@ -247,7 +252,7 @@ class Journal:
         where = "seq >= ?" if interaction is None else "seq >= ? AND interaction = ?"
         sql = (
             "SELECT seq, at, cause, kind, interaction, payload FROM journal"
-            f" WHERE {where} ORDER BY seq LIMIT ?"  # noqa: S608 - constants only
+            f" WHERE {where} ORDER BY seq LIMIT ?"
         )
         while True:
             values = (from_seq, page) if interaction is None else (from_seq, interaction, page)
@@ -339,9 +344,12 @@ def _compact(conn: sqlite3.Connection, before_at: float, chunk: int) -> int:
     ):
         if row["at"] >= before_at:
             break
-        if row["interaction"] is not None and conn.execute(
-            "SELECT 1 FROM live WHERE kind = 'interaction' AND id = ?", (row["interaction"],)
-        ).fetchone():
+        if (
+            row["interaction"] is not None
+            and conn.execute(
+                "SELECT 1 FROM live WHERE kind = 'interaction' AND id = ?", (row["interaction"],)
+            ).fetchone()
+        ):
             break
         chain = _chained(row, chain)
         last = row["seq"]

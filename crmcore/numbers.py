@@ -48,13 +48,17 @@ _WITHHELD = frozenset(
     )
 )
 # Prefixes dialled before a number to choose a carrier or hide a call's price (China).
-_CARRIER = re.compile(r"^(?:179(?:00|01|08|09|10|11|20|30|31|48|50|51|61|69|80|90|91)|12593|10193|11808|11888|96688)")
+_CARRIER = re.compile(
+    r"^(?:179(?:00|01|08|09|10|11|20|30|31|48|50|51|61|69|80|90|91)|12593|10193|11808|11888|96688)"
+)
 _EXTENSION = re.compile(
     r"(?:转接?|轉接?|分机号?|分機號?|內線|内线|;?ext(?:ension|n)?[.:=]?|(?<=\d)\s*x|#|[,;pw]{2,}|;postd=)"
     r"\s*[:：]?\s*(\d{1,8})\D*$",
     re.IGNORECASE,
 )
-_DASH_EXTENSION = re.compile(r"^(\(?0\d{2,3}\)?[-\s]\d{7,8}|\d{3}-\d{3}-\d{4}|1[3-9]\d{9})[-*](\d{1,6})$")
+_DASH_EXTENSION = re.compile(
+    r"^(\(?0\d{2,3}\)?[-\s]\d{7,8}|\d{3}-\d{3}-\d{4}|1[3-9]\d{9})[-*](\d{1,6})$"
+)
 _OUTSIDE_LINE = re.compile(r"^\s*[0-9]\s*[,;pw~]+\s*(?=[\d+(])", re.IGNORECASE)
 _SIP = re.compile(r"^(?:.*<)?\s*(?:sips?|tel):([^@;>?]*)", re.IGNORECASE)
 _MOBILE = re.compile(r"^1[3-9]\d{9}$")
@@ -136,7 +140,7 @@ def parse(text: str, plan: NumberPlan = HOME) -> Number:
     if not digits or (sip and letters):
         name = re.sub(r"[^\w.+-]", "", text).casefold()
         return Number(f"sip:{name}", "sip") if sip and name else _NOBODY
-    number = _china(digits, plus, plan) if plan.region == "CN" else None
+    number: Number | None = _china(digits, plus, plan) if plan.region == "CN" else None
     if number is None:
         number = _world(digits, plus, plan)
     return Number(number.key, number.kind, extension) if extension else number
@@ -150,8 +154,8 @@ def _china(digits: str, plus: bool, plan: NumberPlan) -> Number | None:
     if found is None and not plus:
         carrier = _CARRIER.match(national)
         if carrier and len(national) > 11:
-            rest = _without_country(national[carrier.end() :], False)
-            found = _national(rest, plan) if rest else None
+            after = _without_country(national[carrier.end() :], False)
+            found = _national(after, plan) if after else None
         elif national[0] in "09" and len(national) >= 10:
             # an outside-line digit that the exchange left in front
             inner = _without_country(national[1:], False)
@@ -174,9 +178,9 @@ def _without_country(digits: str, plus: bool) -> str | None:
         # "0013800138000": a trunk zero too many, not a call to North America
         return rest if _MOBILE.match(rest) else None
     if digits.startswith(("86", "086")) and len(digits.lstrip("0")) > 11:
-        rest = _after_86(digits.lstrip("0"))
-        if rest and (_MOBILE.match(rest) or _LANDLINE.match(rest)):
-            return rest
+        national = _after_86(digits.lstrip("0"))
+        if national and (_MOBILE.match(national) or _LANDLINE.match(national)):
+            return national
     return digits
 
 
@@ -230,7 +234,7 @@ def _world(digits: str, plus: bool, plan: NumberPlan) -> Number:
     ):
         return Number(f"raw:{digits[:32]}", "raw")
     key = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    if phonenumbers.region_code_for_country_code(parsed.country_code) == plan.region:
+    if phonenumbers.region_code_for_country_code(parsed.country_code or 0) == plan.region:
         mobile = phonenumbers.number_type(parsed) == phonenumbers.PhoneNumberType.MOBILE
         return Number(key, "mobile" if mobile else "landline")
     return Number(key, "international")
@@ -244,8 +248,11 @@ def key(text: str, plan: NumberPlan = HOME) -> str:
 def may_be_same(one: Number, other: Number) -> bool:
     """Whether two different keys may be one line: one lacks the area code that the other has."""
     shorter, longer = sorted((one.digits, other.digits), key=len)
-    return 7 <= len(shorter) <= 8 and len(longer) >= 9 and longer.endswith(shorter) and (
-        "local" in (one.kind, other.kind)
+    return (
+        7 <= len(shorter) <= 8
+        and len(longer) >= 9
+        and longer.endswith(shorter)
+        and ("local" in (one.kind, other.kind))
     )
 
 

@@ -270,6 +270,9 @@ CREATE TABLE import_refusals (
   PRIMARY KEY (import_id, line)
 ) WITHOUT ROWID;
 
+-- The last four digits, as people say them.
+CREATE INDEX contact_points_last4 ON contact_points(substr(tail, 4)) WHERE tail IS NOT NULL;
+
 -- ---- search -------------------------------------------------------------------------------------
 -- The text is cut into tokens by crmcore/text.py; the tokenizer only has to split at spaces.
 

@@ -1,0 +1,556 @@
+"""Customers: persons and organisations with their contact points, addresses, roles and tags.
+
+A customer as this package answers it (JSON-ready; times are Unix seconds)::
+
+    {id: "17", kind: "person"|"organisation", name, title, sex, birthday: "YYYY-MM-DD"|None,
+     language, vip: bool, blocked: bool, owner: username|None, team, custom: {}, source,
+     state: "active"|"merged"|"erased", merged_into: id|None, version, created_at, created_by,
+     updated_at, roles: [code], tags: [text],
+     contact_points: [{id, kind, value, display, label, preferred, opt_out, invalid, source,
+                       source_at}],
+     addresses: [{id, label, country, province, city, district, street, postcode, opt_out,
+                  invalid, source, source_at}]}
+
+Input takes the same names; ``contact_points``, ``addresses``, ``roles`` and ``tags`` replace what
+is there when given. Every function takes the transaction's connection and the asking actor.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from crmcore import audit, numbers, search, text
+from crmcore.access import Actor, mask_birthday
+from crmcore.errors import Conflict, Invalid, NotFound
+from crmcore.numbers import HOME, NumberPlan
+
+Row = dict[str, Any]
+
+CONTACT_KINDS = ("phone", "email", "postal", "wechat", "weibo", "qq", "douyin", "website", "other")
+_PLAIN = (
+    "kind",
+    "name",
+    "title",
+    "sex",
+    "birthday",
+    "language",
+    "vip",
+    "blocked",
+    "owner",
+    "team",
+    "custom",
+    "source",
+)
+_FIELDS = frozenset((*_PLAIN, "roles", "tags", "contact_points", "addresses"))
+_ADDRESS = ("label", "country", "province", "city", "district", "street", "postcode")
+_BIRTHDAY = re.compile(r"^(?:18|19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$")
+_MAIL = re.compile(r"^[^\s@<>,;]{1,64}@[^\s@<>,;]+\.[^\s@<>,;]{2,}$")
+_MAX_LIST = 50
+
+
+def row_id(value: object) -> int:
+    """An id from outside as the row's number; raises NotFound for anything else."""
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if not 0 < number < 2**62:
+        raise NotFound("there is no such customer")
+    return number
+
+
+# ---- checking what comes in ---------------------------------------------------------------------
+
+
+def contact_key(kind: str, value: str, plan: NumberPlan = HOME) -> tuple[str, str | None]:
+    """``(key, tail)`` of a contact point; the key is empty for a value that names nobody."""
+    if kind == "phone":
+        number = numbers.parse(value, plan)
+        return number.key, number.tail
+    if kind == "email":
+        return text.fold(value).strip(), None
+    return text.name_key(value) or text.fold(value).strip(), None
+
+
+def checked_point(given: Mapping[str, Any], plan: NumberPlan, where: str) -> Row:
+    """One contact point as it will be stored. Raises Invalid."""
+    kind = str(given.get("kind", "phone"))
+    value = text.clean(str(given.get("value", "")), 256)
+    if kind not in CONTACT_KINDS:
+        raise Invalid({f"{where}.kind": f"must be one of {', '.join(CONTACT_KINDS)}"})
+    if not value:
+        raise Invalid({f"{where}.value": "must not be empty"})
+    if kind == "email" and not _MAIL.match(value):
+        raise Invalid({f"{where}.value": "is no mail address; it looks like name@host.tld"})
+    key, tail = contact_key(kind, value, plan)
+    if not key:
+        raise Invalid({f"{where}.value": "is no number; leave a withheld number out"})
+    return {
+        "kind": kind,
+        "value": value,
+        "key": key,
+        "tail": tail,
+        "label": text.clean(str(given.get("label", "")), 64),
+        "preferred": int(bool(given.get("preferred"))),
+        "opt_out": int(bool(given.get("opt_out"))),
+        "invalid": int(bool(given.get("invalid"))),
+        "source": text.clean(str(given.get("source", "")), 64),
+    }
+
+
+def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> Row:
+    """The fields of ``given`` as they will be stored. Raises Invalid with all problems at once."""
+    errors: dict[str, str] = {}
+    for name in given:
+        if name not in _FIELDS and name not in ("version", "id"):
+            errors[name] = "is not a field of a customer"
+    out: Row = {}
+    for name in ("name", "title", "sex", "language", "source"):
+        if name in given:
+            out[name] = text.clean(str(given[name] or ""), 200).replace("\n", " ")
+    for name in ("owner", "team"):
+        if name in given:
+            out[name] = text.clean(str(given[name]), 64) or None if given[name] else None
+    for name in ("vip", "blocked"):
+        if name in given:
+            out[name] = int(bool(given[name]))
+    if "kind" in given or new:
+        out["kind"] = str(given.get("kind") or "person")
+        if out["kind"] not in ("person", "organisation"):
+            errors["kind"] = "must be person or organisation"
+    if "birthday" in given:
+        out["birthday"] = str(given["birthday"]) if given["birthday"] else None
+        if out["birthday"] and not _BIRTHDAY.match(out["birthday"]):
+            errors["birthday"] = "must be a date YYYY-MM-DD"
+    if "custom" in given:
+        custom = given["custom"] or {}
+        if not isinstance(custom, Mapping) or len(audit.text(custom)) > 20_000:
+            errors["custom"] = "must be an object of at most 20,000 characters"
+        else:
+            out["custom"] = audit.text({text.clean(str(k), 64): v for k, v in custom.items()})
+    for name in ("roles", "tags"):
+        if name in given:
+            values = [text.clean(str(one), 64) for one in given[name] or ()]
+            out[name] = sorted({one for one in values if one})[:_MAX_LIST]
+    if "contact_points" in given:
+        points = []
+        for n, one in enumerate((given["contact_points"] or ())[:_MAX_LIST]):
+            try:
+                points.append(
+                    {**checked_point(one, plan, f"contact_points.{n}"), "id": one.get("id")}
+                )
+            except Invalid as error:
+                if "*" in str(one.get("value", "")) and one.get("id"):
+                    points.append({"id": one["id"], "unseen": True})
+                else:
+                    errors.update(error.errors)
+        out["contact_points"] = points
+    if "addresses" in given:
+        out["addresses"] = [
+            {
+                **{f: text.clean(str(one.get(f) or ""), 200) for f in _ADDRESS},
+                "opt_out": int(bool(one.get("opt_out"))),
+                "invalid": int(bool(one.get("invalid"))),
+                "source": text.clean(str(one.get("source") or ""), 64),
+                "id": one.get("id"),
+            }
+            for one in (given["addresses"] or ())[:_MAX_LIST]
+        ]
+    if errors:
+        raise Invalid(errors)
+    return out
+
+
+# ---- writing -------------------------------------------------------------------------------------
+
+
+def create(
+    conn: sqlite3.Connection,
+    actor: Actor,
+    given: Mapping[str, Any],
+    now: float,
+    *,
+    plan: NumberPlan = HOME,
+) -> Row:
+    """Make a customer and answer it. Raises Invalid, Forbidden."""
+    actor.require("customer", "create")
+    values = checked(given, plan, new=True)
+    if not values.get("name") and not values.get("contact_points"):
+        raise Invalid({"name": "give a name or at least one contact point"})
+    customer = insert(conn, values, now, actor.username)
+    after = snapshot(conn, customer)
+    audit.note(conn, actor, "create", "customer", customer, now, after=after, customer=customer)
+    return get(conn, actor, customer)
+
+
+def insert(
+    conn: sqlite3.Connection,
+    values: Row,
+    now: float,
+    by: str,
+    *,
+    state: str = "active",
+    import_id: int | None = None,
+) -> int:
+    """Write checked values as a new customer, with its search index. Answers the id."""
+    name = values.get("name", "")
+    cursor = conn.execute(
+        "INSERT INTO customers(kind, name, name_key, sound, title, sex, birthday, language, vip,"
+        " blocked, owner, team, custom, source, state, import_id, created_at, created_by,"
+        " updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            values["kind"],
+            name,
+            text.name_key(name),
+            text.sound(name),
+            values.get("title", ""),
+            values.get("sex", ""),
+            values.get("birthday"),
+            values.get("language", ""),
+            values.get("vip", 0),
+            values.get("blocked", 0),
+            values.get("owner"),
+            values.get("team"),
+            values.get("custom", "{}"),
+            values.get("source", ""),
+            state,
+            import_id,
+            now,
+            by,
+            now,
+        ),
+    )
+    customer = int(cursor.lastrowid or 0)
+    for point in values.get("contact_points", ()):
+        add_point(conn, customer, point, now)
+    for address in values.get("addresses", ()):
+        _add_address(conn, customer, address, now)
+    _set_list(conn, "customer_roles", "role", customer, values.get("roles", ()), now)
+    _set_list(conn, "customer_tags", "tag", customer, values.get("tags", ()), now)
+    search.index_values(conn, customer, values)
+    return customer
+
+
+def add_point(conn: sqlite3.Connection, customer: int, point: Row, now: float) -> None:
+    """Add a checked contact point; one with the same key only takes the newer spelling."""
+    conn.execute(
+        "INSERT INTO contact_points(customer, kind, value, key, tail, label, preferred, opt_out,"
+        " invalid, source, source_at, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+        " ON CONFLICT (customer, kind, key) DO UPDATE SET value = excluded.value,"
+        " label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END",
+        (
+            customer,
+            point["kind"],
+            point["value"],
+            point["key"],
+            point["tail"],
+            point["label"],
+            point["preferred"],
+            point["opt_out"],
+            point["invalid"],
+            point["source"],
+            now if point["source"] else None,
+            now,
+        ),
+    )
+
+
+def _add_address(conn: sqlite3.Connection, customer: int, one: Row, now: float) -> None:
+    conn.execute(
+        "INSERT INTO addresses(customer, label, country, province, city, district, street,"
+        " postcode, opt_out, invalid, source, source_at, created_at)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            customer,
+            *(one[f] for f in _ADDRESS),
+            one["opt_out"],
+            one["invalid"],
+            one["source"],
+            now if one["source"] else None,
+            now,
+        ),
+    )
+
+
+def _set_list(
+    conn: sqlite3.Connection,
+    table: str,
+    column: str,
+    customer: int,
+    values: Iterable[str],
+    now: float,
+) -> None:
+    wanted = set(values)
+    rows = conn.execute(f"SELECT {column} FROM {table} WHERE customer = ?", (customer,))
+    there = {row[0] for row in rows}
+    for gone in there - wanted:
+        conn.execute(
+            f"DELETE FROM {table} WHERE customer = ? AND {column} = ?",
+            (customer, gone),
+        )
+    extra, stamp = (", since_at", ",?") if table == "customer_roles" else ("", "")
+    for added in sorted(wanted - there):
+        conn.execute(
+            f"INSERT INTO {table}(customer, {column}{extra}) VALUES (?,?{stamp})",
+            (customer, added, now) if stamp else (customer, added),
+        )
+
+
+def update(
+    conn: sqlite3.Connection,
+    actor: Actor,
+    customer: object,
+    given: Mapping[str, Any],
+    now: float,
+    *,
+    version: int | None = None,
+    plan: NumberPlan = HOME,
+) -> Row:
+    """Change the fields given and answer the customer.
+
+    ``version`` is the one the asker saw; a different one now is Conflict. ``None`` skips the check.
+    Raises NotFound, Forbidden, Conflict, Invalid.
+    """
+    number = row_id(customer)
+    row = active(conn, number)
+    actor.require_row("customer", "update", owner=row["owner"], team=row["team"])
+    if version is not None and version != row["version"]:
+        raise Conflict(f"customer {number} has version {row['version']} now; read it again")
+    values = checked(given, plan, new=False)
+    before = snapshot(conn, number)
+    write_values(conn, number, values, now)
+    after = snapshot(conn, number)
+    audit.note(
+        conn, actor, "update", "customer", number, now, before=before, after=after, customer=number
+    )
+    return get(conn, actor, number)
+
+
+def write_values(conn: sqlite3.Connection, customer: int, values: Row, now: float) -> None:
+    """Store checked values of an existing customer and index it anew."""
+    plain = {k: v for k, v in values.items() if k in _PLAIN}
+    if "name" in plain:
+        plain["name_key"] = text.name_key(plain["name"])
+        plain["sound"] = text.sound(plain["name"])
+    sets = "".join(f", {name} = ?" for name in plain)
+    conn.execute(
+        f"UPDATE customers SET version = version + 1, updated_at = ?{sets} WHERE id = ?",
+        (now, *plain.values(), customer),
+    )
+    if "roles" in values:
+        _set_list(conn, "customer_roles", "role", customer, values["roles"], now)
+    if "tags" in values:
+        _set_list(conn, "customer_tags", "tag", customer, values["tags"], now)
+    if "contact_points" in values:
+        _replace_points(conn, customer, values["contact_points"], now)
+    if "addresses" in values:
+        _replace_addresses(conn, customer, values["addresses"], now)
+    search.index(conn, customer)
+
+
+def _replace_points(conn: sqlite3.Connection, customer: int, points: list[Row], now: float) -> None:
+    there = {
+        row["id"]: row
+        for row in conn.execute("SELECT * FROM contact_points WHERE customer = ?", (customer,))
+    }
+    by_key = {(row["kind"], row["key"]): row["id"] for row in there.values()}
+    kept: set[int] = set()
+    for point in points:
+        if point.get("unseen"):
+            kept.add(int(point["id"]))
+            continue
+        known = by_key.get((point["kind"], point["key"]))
+        if known is None and str(point.get("id") or "").isdigit() and int(point["id"]) in there:
+            known = int(point["id"])
+        if known is None or known in kept:
+            add_point(conn, customer, point, now)
+            continue
+        kept.add(known)
+        conn.execute(
+            "UPDATE contact_points SET kind=?, value=?, key=?, tail=?, label=?, preferred=?,"
+            " opt_out=?, invalid=? WHERE id = ?",
+            (
+                point["kind"],
+                point["value"],
+                point["key"],
+                point["tail"],
+                point["label"],
+                point["preferred"],
+                point["opt_out"],
+                point["invalid"],
+                known,
+            ),
+        )
+    for gone in there.keys() - kept:
+        conn.execute("DELETE FROM contact_points WHERE id = ?", (gone,))
+
+
+def _replace_addresses(
+    conn: sqlite3.Connection, customer: int, addresses: list[Row], now: float
+) -> None:
+    there = {
+        row[0] for row in conn.execute("SELECT id FROM addresses WHERE customer = ?", (customer,))
+    }
+    kept: set[int] = set()
+    for one in addresses:
+        known = int(one["id"]) if str(one.get("id") or "").isdigit() else 0
+        if known not in there or known in kept:
+            _add_address(conn, customer, one, now)
+            continue
+        kept.add(known)
+        if any("****" in one[f] for f in _ADDRESS):
+            continue  # shown masked, sent back as it was shown
+        sets = ", ".join(f"{f} = ?" for f in _ADDRESS)
+        conn.execute(
+            f"UPDATE addresses SET {sets}, opt_out = ?, invalid = ? WHERE id = ?",
+            (*(one[f] for f in _ADDRESS), one["opt_out"], one["invalid"], known),
+        )
+    for gone in there - kept:
+        conn.execute("DELETE FROM addresses WHERE id = ?", (gone,))
+
+
+# ---- reading -------------------------------------------------------------------------------------
+
+
+def active(conn: sqlite3.Connection, customer: int) -> sqlite3.Row:
+    """The row of an active customer; a merged one leads to its survivor only in :func:`get`."""
+    row = conn.execute(
+        "SELECT * FROM customers WHERE id = ? AND state = 'active'", (customer,)
+    ).fetchone()
+    if row is None:
+        raise NotFound("there is no such customer, or it was merged or erased")
+    found: sqlite3.Row = row
+    return found
+
+
+def survivor(conn: sqlite3.Connection, customer: int) -> int | None:
+    """The active customer that this id stands for today (follows merges); ``None`` if erased."""
+    for _ in range(50):
+        row = conn.execute(
+            "SELECT state, merged_into FROM customers WHERE id = ?", (customer,)
+        ).fetchone()
+        if row is None or row["state"] in ("erased", "staged"):
+            return None
+        if row["state"] == "active":
+            return customer
+        customer = row["merged_into"]
+    return None
+
+
+def get(conn: sqlite3.Connection, actor: Actor, customer: object) -> Row:
+    """One customer; a merged id answers its survivor. Raises NotFound."""
+    actor.require("customer", "read")
+    number = survivor(conn, row_id(customer))
+    found = load(conn, actor, [number]) if number else []
+    if not found:
+        raise NotFound("there is no such customer")
+    return found[0]
+
+
+def load(conn: sqlite3.Connection, actor: Actor, ids: Sequence[int]) -> list[Row]:
+    """The customers of these ids that the actor may read, in the order given, masked."""
+    if not ids:
+        return []
+    scope = actor.require("customer", "read")
+    marks = ",".join("?" * len(ids))
+    rows = {
+        row["id"]: row
+        for row in conn.execute(f"SELECT * FROM customers WHERE id IN ({marks})", ids)
+        if actor.reaches(scope, row["owner"], row["team"])
+    }
+    parts: dict[str, dict[int, list[Any]]] = {}
+    for table, order in (
+        ("contact_points", "preferred DESC, id"),
+        ("addresses", "id"),
+        ("customer_roles", "role"),
+        ("customer_tags", "tag"),
+    ):
+        grouped: dict[int, list[Any]] = {}
+        for row in conn.execute(
+            f"SELECT * FROM {table} WHERE customer IN ({marks}) ORDER BY {order}",
+            ids,
+        ):
+            grouped.setdefault(row["customer"], []).append(row)
+        parts[table] = grouped
+    return [_shape(actor, rows[one], parts) for one in ids if one in rows]
+
+
+def _shape(actor: Actor, row: sqlite3.Row, parts: Mapping[str, Mapping[int, list[Any]]]) -> Row:
+    one = dict(row)
+    id_ = one.pop("id")
+    for name in ("name_key", "sound", "import_id"):
+        one.pop(name)
+    one["custom"] = actor.masked_values(json.loads(one["custom"]))
+    one["vip"], one["blocked"] = bool(one["vip"]), bool(one["blocked"])
+    one["name"] = actor.text(one["name"])
+    one["merged_into"] = str(one["merged_into"]) if one["merged_into"] else None
+    if one["birthday"] and not actor.sees("birthday"):
+        one["birthday"] = mask_birthday(one["birthday"])
+    return {
+        "id": str(id_),
+        **one,
+        "roles": [r["role"] for r in parts["customer_roles"].get(id_, ())],
+        "tags": [r["tag"] for r in parts["customer_tags"].get(id_, ())],
+        "contact_points": [_point(actor, r) for r in parts["contact_points"].get(id_, ())],
+        "addresses": [_address(actor, r) for r in parts["addresses"].get(id_, ())],
+    }
+
+
+def _point(actor: Actor, row: sqlite3.Row) -> Row:
+    kind = row["kind"]
+    shown = numbers.display(row["key"]) if kind == "phone" else row["value"]
+    return {
+        "id": str(row["id"]),
+        "kind": kind,
+        "value": actor.contact_value(kind, row["value"]),
+        "display": shown if actor.sees("phone") or kind != "phone" else actor.phone(row["key"]),
+        **{f: row[f] for f in ("label", "source", "source_at")},
+        **{f: bool(row[f]) for f in ("preferred", "opt_out", "invalid")},
+    } | ({} if kind == "phone" else {"display": actor.contact_value(kind, row["value"])})
+
+
+def _address(actor: Actor, row: sqlite3.Row) -> Row:
+    one = dict(row)
+    for name in ("customer", "created_at"):
+        one.pop(name)
+    one["id"] = str(one["id"])
+    one["opt_out"], one["invalid"] = bool(one["opt_out"]), bool(one["invalid"])
+    if not actor.sees("address"):
+        for name in ("district", "street", "postcode"):
+            one[name] = "****" if one[name] else ""
+    return one
+
+
+def snapshot(conn: sqlite3.Connection, customer: int) -> Row:
+    """The customer's values for the audit: unmasked, without ids of the parts."""
+    row = conn.execute("SELECT * FROM customers WHERE id = ?", (customer,)).fetchone()
+    values: Row = {name: row[name] for name in _PLAIN}
+    values["roles"] = [
+        r[0]
+        for r in conn.execute(
+            "SELECT role FROM customer_roles WHERE customer = ? ORDER BY role", (customer,)
+        )
+    ]
+    values["tags"] = [
+        r[0]
+        for r in conn.execute(
+            "SELECT tag FROM customer_tags WHERE customer = ? ORDER BY tag", (customer,)
+        )
+    ]
+    values["contact_points"] = [
+        dict(r)
+        for r in conn.execute(
+            "SELECT kind, value, label, preferred, opt_out, invalid FROM contact_points"
+            " WHERE customer = ? ORDER BY id",
+            (customer,),
+        )
+    ]
+    values["addresses"] = [
+        {f: r[f] for f in (*_ADDRESS, "opt_out", "invalid")}
+        for r in conn.execute("SELECT * FROM addresses WHERE customer = ? ORDER BY id", (customer,))
+    ]
+    return values
