@@ -7,16 +7,17 @@ at that moment at once, and what comes later follows as an update: the call neve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 
+from crmcore.pop import PopData, match_fact
 from ctid.announce import Announcer
 from ctid.clock import Clock
 from ctid.tasks import spawn
-from ctid.view_json import iso
+from ctid.view_json import iso, row_json
 from routing.commands import CancelOffer, ExtendOffer, LookUpCustomer, Offer
 from routing.facts import (
     AgentHungUp,
@@ -32,7 +33,7 @@ from routing.facts import (
     OfferFailed,
     Party,
 )
-from routing.ids import AgentId, InteractionId, OfferId
+from routing.ids import AgentId, CustomerId, InteractionId, OfferId
 
 log = structlog.get_logger(__name__)
 
@@ -42,22 +43,9 @@ LOOK_UP_S = 2.0
 class PopSource(Protocol):
     """What is asked of the CRM."""
 
-    async def pop(self, number: str) -> PopAnswer:
+    async def pop(self, number: str) -> PopData:
         """Who this may be, and their last contacts."""
         ...
-
-
-class PopAnswer(Protocol):
-    """What the CRM knows of a number. All JSON-ready."""
-
-    @property
-    def customer(self) -> Mapping[str, Any] | None: ...
-    @property
-    def candidates(self) -> list[dict[str, Any]]: ...
-    @property
-    def history(self) -> list[dict[str, Any]]: ...
-    @property
-    def attributes(self) -> Mapping[str, str]: ...
 
 
 @dataclass(slots=True)
@@ -67,7 +55,7 @@ class _Matter:
     caller: Party
     did: str
     arrived_at: float
-    answer: PopAnswer | None = None
+    answer: PopData | None = None
     offer: OfferId | None = None
     queue: str = ""
     open: set[AgentId] = field(default_factory=set)
@@ -169,19 +157,20 @@ class ScreenPops:
             watching.add(matter.talking)
         if watching:
             self._announcer.pop_update(watching, self._data(command.interaction, matter))
-        customer = answer.customer or (answer.candidates[0] if answer.candidates else None)
-        if customer is None:
+        found = match_fact(answer)
+        if found is None:
             self._report(CustomerNotFound(interaction=command.interaction))
-        else:
-            self._report(
-                CustomerMatched(
-                    interaction=command.interaction,
-                    customer=customer["id"],
-                    name=str(customer.get("name", "")),
-                    known=answer.customer is not None,
-                    attributes=answer.attributes if answer.customer is not None else {},
-                )
+            return
+        customer, name, known, attributes = found
+        self._report(
+            CustomerMatched(
+                interaction=command.interaction,
+                customer=CustomerId(customer),
+                name=name,
+                known=known,
+                attributes=attributes,
             )
+        )
 
     def _matter(self, interaction: InteractionId, caller: Party) -> _Matter:
         matter = self._matters.get(interaction)
@@ -207,9 +196,9 @@ class ScreenPops:
             "caller": {"number": matter.caller.number, "name": matter.caller.name},
             "did": matter.did,
             "arrived_at": iso(matter.arrived_at),
-            "customer": answer.customer if answer else None,
-            "candidates": answer.candidates if answer else [],
-            "history": answer.history if answer else [],
+            "customer": row_json(answer.customer) if answer and answer.customer else None,
+            "candidates": [row_json(one) for one in answer.candidates] if answer else [],
+            "history": [row_json(one) for one in answer.history] if answer else [],
             "at": iso(self._clock.now_s()),
         }
 

@@ -80,6 +80,7 @@ class Settings(_Section):
 
     queues_file: Path = Path("queues.toml")
     region: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "CN"
+    area: Annotated[str, Field(pattern="^[1-9]?[0-9]{0,4}$")] = ""
     stop_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 25.0
     asterisk: AsteriskSection = AsteriskSection()
     http: HttpSection = HttpSection()

@@ -6,6 +6,7 @@ One place, so that a list fetched over HTTP and an event of the stream look the 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -54,6 +55,21 @@ def view_json(view: View) -> dict[str, Any]:
             value = list(value)
         out[name] = value
     return out
+
+
+def row_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain JSON data of a row of the store: every number under a name in ``_at`` is a time."""
+    return {name: _row_value(name, value) for name, value in row.items()}
+
+
+def _row_value(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return row_json(value)
+    if isinstance(value, list):
+        return [_row_value("", one) for one in value]
+    if name.endswith("_at") and isinstance(value, int | float):
+        return iso(value)
+    return value
 
 
 def dumps(data: Any) -> bytes:

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
-from ctid import settings, toml_file
-from ctid.toml_file import ConfigFileError
+from ctid.cli._common import add_config_option, load_settings
 
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
     parser = subparsers.add_parser("print-config", help="show the settings in force as JSON")
-    parser.add_argument(
-        "-c", "--config", type=Path, required=True, metavar="FILE", help="ctid.toml"
-    )
+    add_config_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings. 2: the file cannot be used."""
-    try:
-        loaded = settings.load(args.config)
-    except ConfigFileError as error:
-        colour = toml_file.wants_colour(sys.stderr)
-        print(toml_file.format_problems(error.problems, colour=colour), file=sys.stderr)
+    loaded = load_settings(args.config)
+    if loaded is None:
         return 2
     data = loaded.model_dump(mode="json")
     if data["asterisk"]["ami"]["secret"]:

@@ -1,0 +1,303 @@
+"""The only wiring: which part is handed to which. Nothing here decides anything."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+from routing.engine import Engine
+
+from crmcore.numbers import NumberPlan
+from crmcore.store import Store
+from ctid import queues_file, recovery
+from ctid.announce import Announcer
+from ctid.clock import SystemClock
+from ctid.continuity import Continuity
+from ctid.crm import Crm
+from ctid.events import EventHub
+from ctid.executor import Executor
+from ctid.http.server import HttpServer, start_http
+from ctid.http.services import HttpSettings, RecordingFile, Services
+from ctid.lifecycle import Stage, run_stages
+from ctid.pump import Pump
+from ctid.queues_file import LoadedQueues
+from ctid.recordings import RecordingKeeper
+from ctid.records import RecordWriter
+from ctid.screen_pop import ScreenPops
+from ctid.settings import Settings
+from ctid.systemd import Notifier, Watchdog
+from ctid.tasks import cancel_and_wait, live_tasks, spawn
+from ctid.telephony.asterisk.switch import AsteriskSwitch
+from ctid.telephony.port import Switch
+from ctid.timers import Timers
+from ctid.toml_file import ConfigFileError
+from recorder.library import leftovers, resolve
+from recorder.plan import RecordingPlan, safe_stem
+from routing import commands as c
+from routing.facts import ConfigChanged, Fact
+from routing.ids import RecordingId
+from routing.model import RoutingConfig
+from routing.views import Changes
+
+log = structlog.get_logger(__name__)
+
+
+def prepare(settings: Settings) -> Daemon:
+    """Read everything that can be wrong before anything is started. Raises ConfigFileError."""
+    clock = SystemClock()
+    return Daemon(settings, queues_file.load(settings.queues_file, clock.wall().date()), clock)
+
+
+class Daemon:
+    """The process: starts the parts in order, waits for a signal, stops them in stages."""
+
+    def __init__(self, settings: Settings, queues: LoadedQueues, clock: SystemClock) -> None:
+        self._settings = settings
+        self._queues = queues
+        self._clock = clock
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT. Returns 0 after a clean stop, 1 otherwise."""
+        self._wire(await self._open_store())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        notifier = Notifier()
+        try:
+            await self._start()
+        except OSError as error:
+            log.error("start_failed", why=str(error))
+            await self._stop()
+            return 1
+        watchdog = Watchdog(notifier, self._pump.settled)
+        watchdog.start()
+        notifier.send("READY=1")
+        log.info("ready", http=f"http://{self._settings.http.host}:{self._http.port}/")
+        await self._stopping.wait()
+        notifier.send("STOPPING=1")
+        await watchdog.stop()
+        return 0 if await self._stop() else 1
+
+    # --- wiring -----------------------------------------------------------------------------------
+
+    async def _open_store(self) -> Store:
+        store = self._settings.store
+        store.path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        plan = NumberPlan(region=self._settings.region, area=self._settings.area)
+        return await Store.open(store.path, self._clock.now_s(), plan=plan)
+
+    def _wire(self, store: Store) -> None:
+        clock = self._clock
+        settings = self._settings
+        self._store = store
+        self._journal = store.journal
+        self._plan = RecordingPlan(
+            intake_dir=settings.recordings.intake_dir,
+            library_dir=settings.recordings.library_dir,
+        )
+        self._engine = Engine(self._queues.config, seed=int(clock.now_s()))
+        self._hub = EventHub(clock)
+        self._announcer = Announcer(self._engine, self._hub, clock)
+        self._continuity = Continuity(self._engine, self._journal)
+        self._timers = Timers(self._report)
+        crm = Crm(store)
+        self._keeper = RecordingKeeper(self._plan, crm, clock)
+        self._pops = ScreenPops(
+            source=crm, announcer=self._announcer, clock=clock, report=self._report
+        )
+        self._records = RecordWriter(crm, clock, self._pops.forget)
+        self._switch: Switch = AsteriskSwitch(
+            settings.asterisk, clock=clock, recording_path=self._plan.intake_path
+        )
+        self._executor = Executor(
+            switch=self._switch,
+            report=self._report,
+            handlers={
+                c.StartTimer: self._timers.start,
+                c.CancelTimer: self._timers.cancel,
+                c.LookUpCustomer: self._pops.look_up,
+                c.FileContactRecord: self._records.put,
+                c.AmendContactRecord: self._records.put,
+                c.NotifyAgent: lambda n: self._announcer.notice(n.agent, n.code, n.details),
+            },
+            before_switch={
+                c.Offer: self._pops.offer,
+                c.ExtendOffer: self._pops.extend,
+                c.CancelOffer: self._pops.cancel,
+                c.StartRecording: self._keeper.starting,
+                c.RecordMessage: self._keeper.starting,
+            },
+        )
+        self._pump = Pump(
+            engine=self._engine,
+            journal=self._journal,
+            clock=clock,
+            execute=self._executor.execute,
+            publish=self._publish,
+            first_seq=self._journal.next_seq,
+        )
+        self._pump.listen(self._pops.on_fact)
+        self._pump.listen(self._keeper.on_fact)
+
+    def _report(self, fact: Fact, cause: int | None = None) -> None:
+        self._pump.put(fact, cause)
+
+    def _publish(self, changes: Changes) -> None:
+        self._continuity.changes(changes)
+        self._announcer.changes(changes)
+
+    # --- start ------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        self._journal_task = spawn(self._journal.run(), name="journal")
+        self._report(_config_fact(self._queues.config, self._queues.version))
+        self._switch.on_reconnect(self._on_reconnect)
+        # people can log in while the PBX is still away
+        self._http: HttpServer = await start_http(self._services())
+        self._start_task = spawn(self._start_telephony(), name="telephony start")
+        stop = spawn(self._stopping.wait(), name="stop while starting")
+        await asyncio.wait({self._start_task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if self._start_task.done():
+            self._start_task.result()
+
+    async def _start_telephony(self) -> None:
+        """Connect, compare with the PBX, and only then let callers in."""
+        await self._switch.start(self._report)
+        rows = await self._journal.read_live()
+        recovered = recovery.on_start(rows, await self._switch.live_calls())
+        for fact in recovered.facts:
+            self._pump.put(fact)
+        await self._pump.settled()
+        self._switch.known(recovered.known)
+        self._switch.open_doors()
+        log.info(
+            "recovered",
+            live=len(recovered.known),
+            ended=recovered.ended,
+            adopted=recovered.adopted,
+        )
+        await self._take_up_recordings()
+        await spool_intake.take_in(
+            self._settings.asterisk.spool_dir, self._store, self._clock.now_s()
+        )
+
+    async def _take_up_recordings(self) -> None:
+        """Recordings that ended while ctid was away, or whose finishing was cut short."""
+        stems = set(await asyncio.to_thread(lambda: list(leftovers(self._plan))))
+        live = {view.id for view in self._engine.live_interactions()}
+        for recording, interaction in await self._store.pending_recordings():
+            stems.discard(safe_stem(recording))
+            if interaction not in live:
+                self._keeper.finish(recording, interaction, self._clock.now_s())
+        if stems:
+            log.warning("recordings_without_entry", count=len(stems), first=min(stems))
+
+    def _services(self) -> Services:
+        http = self._settings.http
+        return Services(
+            engine=self._engine,
+            submit=self._pump.submit,
+            store=self._store,
+            hub=self._hub,
+            clock=self._clock,
+            settings=HttpSettings(
+                host=http.host,
+                port=http.port,
+                cookie_secure=http.cookie_secure,
+                session_ttl_s=http.session_ttl_s,
+                web_dir=http.client_dir or Path(__file__).parent / "web",
+            ),
+            readiness=self._readiness,
+            recordings=self._recording_file,
+        )
+
+    def _readiness(self) -> Mapping[str, bool]:
+        return {
+            "pbx": self._switch.connected,
+            "journal": not self._journal.pressed,
+            "recovered": self._start_task.done(),
+        }
+
+    async def _recording_file(self, recording: RecordingId) -> RecordingFile | None:
+        path = await self._store.recording_path(recording)
+        return RecordingFile(path=resolve(self._plan, path)) if path else None
+
+    # --- while it runs ----------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """SIGHUP: take the queues file anew, without touching live calls; keep the old if wrong."""
+        spawn(self._reload_queues(), name="reload")
+
+    async def _reload_queues(self) -> None:
+        try:
+            queues = await asyncio.to_thread(
+                queues_file.load, self._settings.queues_file, self._clock.wall().date()
+            )
+        except ConfigFileError as error:
+            log.error("reload_refused", problems=[str(p) for p in error.problems])
+            return
+        receipt = await self._pump.submit(_config_fact(queues.config, queues.version))
+        if not receipt.ok:
+            log.error("reload_refused", problems=[receipt.reason])
+            return
+        self._queues = queues
+        self._announcer.config_changed()
+        log.info("reloaded", version=queues.version)
+
+    def _on_reconnect(self) -> None:
+        spawn(self._reconcile(), name="reconcile")
+
+    async def _reconcile(self) -> None:
+        await self._pump.settled()
+        for fact in recovery.on_reconnect(self._engine, await self._switch.live_calls()):
+            self._pump.put(fact)
+
+    # --- stop -------------------------------------------------------------------------------------
+
+    async def _stop(self) -> bool:
+        limit_s = self._settings.stop_timeout_s / 5
+        return await run_stages(
+            [
+                Stage(name="refuse", timeout_s=limit_s, run=self._refuse),
+                Stage(name="drain", timeout_s=limit_s, run=self._drain, blocking=live_tasks),
+                Stage(name="finalise", timeout_s=limit_s, run=self._finalise, blocking=live_tasks),
+                Stage(name="close", timeout_s=limit_s, run=self._close, blocking=live_tasks),
+                Stage(name="store", timeout_s=limit_s, run=self._store.close),
+            ]
+        )
+
+    async def _refuse(self) -> None:
+        await self._switch.stop_accepting()
+        if hasattr(self, "_http"):
+            await self._http.stop()
+
+    async def _drain(self) -> None:
+        await self._pump.settled()
+        await self._executor.drained()
+
+    async def _finalise(self) -> None:
+        await self._records.drained()
+        await self._keeper.drained()
+        self._continuity.stage()
+        await self._journal.flush()
+
+    async def _close(self) -> None:
+        self._pump.close()
+        self._timers.close()
+        await self._switch.close()
+        await cancel_and_wait(getattr(self, "_start_task", None))
+        await self._executor.close()
+        await self._records.close()
+        await self._keeper.close()
+        await cancel_and_wait(getattr(self, "_journal_task", None))
+        self._hub.close()
+
+
+def _config_fact(config: RoutingConfig, version: str) -> ConfigChanged:
+    return ConfigChanged(config=config.to_data(), version=version)
