@@ -16,7 +16,6 @@ import itertools
 import json
 import os
 import select
-import sys
 import time
 import traceback
 import wave
