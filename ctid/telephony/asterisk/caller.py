@@ -1,0 +1,397 @@
+"""One caller's AGI session: carries out commands one after the other, as the PBX takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from ctid.telephony.asterisk import encode, translate
+from ctid.telephony.asterisk.fastagi import AgiError, AgiReply, AgiSession
+from ctid.telephony.asterisk.legs import Call, OfferState
+from ctid.telephony.asterisk.recordings import Recordings
+from ctid.telephony.port import SwitchError
+from routing import commands as c
+from routing.commands import PromptKind
+from routing.facts import (
+    CommandFailed,
+    ExternalEnded,
+    Fact,
+    OfferEnded,
+    Party,
+    RecordingEnded,
+    RecordingFailed,
+    StepFinished,
+    StepOutcome,
+)
+from routing.ids import OfferId, RecordingId, StepId
+
+log = structlog.get_logger(__name__)
+
+MAX_INBOX = 64
+PROMPT_S = 300.0
+"""Longest single prompt."""
+SLOW_S = 10.0
+LEGS_S = 0.1
+"""How long OfferEnded may wait for AMI to tell the legs' own ends after Dial has returned."""
+BACKSTOP_S = 2.0
+"""Dial's own time-out comes this much after the engine's."""
+CUT = "D"
+"""A digit that no caller's keypad has ends a prompt at once (AMI PlayDTMF, measured: < 1 ms)."""
+KEYS = "0123456789*#" + CUT
+
+
+class Desk(Protocol):
+    """What a caller's session needs of the switch."""
+
+    @property
+    def recordings(self) -> Recordings: ...
+
+    def tell(self, result: translate.Result) -> None: ...
+
+    def inject_digit(self, call: Call, digit: str) -> None: ...
+
+    def message_path(self, recording: RecordingId) -> Path: ...
+
+    @property
+    def trunk(self) -> str: ...
+
+
+class Caller:
+    """Takes commands with :meth:`put`; :meth:`run` is its task."""
+
+    def __init__(self, call: Call, session: AgiSession, language: str, desk: Desk) -> None:
+        self.call = call
+        self.session = session
+        self._desk = desk
+        self._inbox: deque[c.Command] = deque()
+        self._wake = asyncio.Event()
+        self._talking_outside = False
+        self._cut: set[StepId] = set()
+        self._withdrawn: set[OfferId] = set()
+        self._step: StepId | None = None
+        self._cut_with = ""
+        self._language = language
+        self._shown = call.caller
+        self._music = ""
+        self._marked = ""
+        self._talked = False
+        self._doing: dict[type[c.Command], Callable[[Any], Awaitable[None]]] = {
+            c.Answer: self._answer,
+            c.Play: self._play,
+            c.CollectDigits: self._collect,
+            c.StartMusic: self._start_music,
+            c.StopMusic: self._stop_music,
+            c.Offer: self._offer,
+            c.SendTo: self._send_to,
+            c.RecordMessage: self._record_message,
+            c.StartRecording: self._start_recording,
+        }
+
+    def put(self, command: c.Command) -> None:
+        """Queue a command. Raises SwitchError when the session has ended or is flooded."""
+        if self.session.closed or self.session.hung_up:
+            raise SwitchError("the caller's session has ended")
+        if isinstance(command, c.Offer | c.SendTo | c.RecordMessage):
+            self._cut_short()
+        if len(self._inbox) >= MAX_INBOX:
+            raise SwitchError("too many commands wait for this caller")
+        self._inbox.append(command)
+        self._wake.set()
+
+    def session_ended(self) -> None:
+        """The AGI session is over: let the task end."""
+        self._wake.set()
+
+    @property
+    def dialling(self) -> bool:
+        """Whether Dial holds the session."""
+        return self.call.offer is not None or self._talking_outside
+
+    def cancel(self, offer: OfferId) -> OfferState | None:
+        """Withdraw an offer; returns it if its legs are to be hung up by the switch."""
+        running = self.call.offer
+        if running is not None and running.offer == offer:
+            running.cancelled = True
+            return running
+        if any(isinstance(w, c.Offer) and w.offer == offer for w in self._inbox):
+            self._withdrawn.add(offer)
+        return None
+
+    def _cut_short(self) -> None:
+        for waiting in self._inbox:
+            if isinstance(waiting, c.Play | c.CollectDigits):
+                self._cut.add(waiting.step)
+        if self._step is not None and self._step not in self._cut:
+            self._cut.add(self._step)
+            if self._cut_with:
+                self._desk.inject_digit(self.call, self._cut_with)
+
+    # --- the task ---
+
+    async def run(self) -> None:
+        """Carry out commands until the session ends."""
+        try:
+            while not self.session.closed:
+                if not self._inbox:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    continue
+                command = self._inbox.popleft()
+                try:
+                    await self._doing[type(command)](command)
+                except SwitchError as error:
+                    self._failed(command, str(error))
+                if self.session.hung_up:
+                    break
+        except AgiError as error:
+            log.debug("agi_session_over", interaction=self.call.interaction, why=str(error))
+        finally:
+            self.session.close()
+
+    def _failed(self, command: c.Command, reason: str) -> None:
+        log.warning(
+            "command_failed",
+            command=type(command).__name__,
+            interaction=self.call.interaction,
+            why=reason,
+        )
+        self._tell(
+            CommandFailed(
+                command=type(command).__name__,
+                reason=reason[:200],
+                interaction=self.call.interaction,
+                offer=getattr(command, "offer", None),
+                step=getattr(command, "step", None),
+                recording=getattr(command, "recording", None),
+            )
+        )
+
+    def _tell(self, fact: Fact) -> None:
+        if not self.call.gone:
+            self._desk.tell([fact])
+
+    async def _back_from_talk(self) -> None:
+        # the dialplan hangs up a caller whose last Dial was answered: not one we keep
+        if self._talked:
+            self._talked = False
+            await self.session.command(encode.set_variable("DIALSTATUS", ""))
+
+    async def _speak(self, language: str) -> None:
+        await self._back_from_talk()
+        self._music = ""
+        if language and language != self._language:
+            await self.session.command(encode.set_language(language))
+            self._language = language
+
+    # --- simple ones ---
+
+    async def _answer(self, command: c.Answer) -> None:
+        await self.session.command(encode.answer(), SLOW_S)
+
+    async def _start_music(self, command: c.StartMusic) -> None:
+        await self._back_from_talk()
+        if self._music != command.music:
+            await self.session.command(encode.music_on(command.music))
+            self._music = command.music
+
+    async def _stop_music(self, command: c.StopMusic) -> None:
+        if self._music:
+            await self.session.command(encode.music_off())
+            self._music = ""
+
+    async def _start_recording(self, command: c.StartRecording) -> None:
+        await self._desk.recordings.start(self.call, command, self.session)
+
+    # --- prompts and digits ---
+
+    async def _prompt(self, prompt: c.Prompt, keys: str) -> AgiReply:
+        if prompt.kind is PromptKind.NUMBER:
+            line = encode.say_number(prompt.value, keys)
+        elif prompt.kind is PromptKind.DIGITS:
+            line = encode.say_digits(prompt.value, keys)
+        else:
+            line = encode.stream_file(prompt.value, keys)
+        self._cut_with = CUT
+        try:
+            reply = await self.session.command(line, PROMPT_S)
+        finally:
+            self._cut_with = ""
+        if not reply.ok and not self.session.hung_up:
+            log.error("prompt_not_played", prompt=prompt.value, interaction=self.call.interaction)
+        return reply
+
+    async def _play(self, command: c.Play) -> None:
+        self._step = command.step
+        outcome = StepOutcome.DONE
+        try:
+            if command.step not in self._cut:
+                await self._speak(command.language)
+            for prompt in command.prompts:
+                if command.step in self._cut or self.session.hung_up:
+                    break
+                if not (await self._prompt(prompt, CUT)).ok:
+                    outcome = StepOutcome.FAILED
+        except SwitchError as error:
+            log.error("prompt_refused", why=str(error), interaction=self.call.interaction)
+            outcome = StepOutcome.FAILED
+        finally:
+            self._end_step(command.step)
+        self._finish(command.step, outcome)
+
+    async def _collect(self, command: c.CollectDigits) -> None:
+        self._step = command.step
+        digits = ""
+        outcome = StepOutcome.TIMED_OUT
+        try:
+            if command.step not in self._cut:
+                await self._speak(command.language)
+                digits = await self._gather(command)
+        except SwitchError as error:
+            log.error("prompt_refused", why=str(error), interaction=self.call.interaction)
+            outcome = StepOutcome.FAILED
+        finally:
+            self._end_step(command.step)
+        self._finish(command.step, StepOutcome.DIGITS if digits else outcome, digits)
+
+    async def _gather(self, command: c.CollectDigits) -> str:
+        """Numbers are spoken one command each; the rest is one GET DATA, which loses no key."""
+        numbers = [i for i, p in enumerate(command.prompts) if p.kind is PromptKind.NUMBER]
+        split = numbers[-1] + 1 if numbers else 0
+        digits = ""
+        for prompt in command.prompts[:split]:
+            reply = await self._prompt(prompt, KEYS)
+            key = chr(int(reply.result)) if reply.result.isdigit() else ""
+            if key == CUT or command.step in self._cut or self.session.hung_up or key == "#":
+                return ""
+            if key and key in KEYS:
+                digits = key
+                break
+        if len(digits) >= command.max_digits:
+            return digits
+        sounds: list[str] = []
+        for prompt in command.prompts[split:] if not digits else ():
+            kind = prompt.kind
+            sounds += (
+                encode.digit_sounds(prompt.value) if kind is PromptKind.DIGITS else [prompt.value]
+            )
+        line = encode.get_data(
+            sounds or ["silence/1"], command.timeout_s, command.max_digits - len(digits)
+        )
+        self._cut_with = "#"
+        try:
+            reply = await self.session.command(line, PROMPT_S + command.timeout_s)
+        finally:
+            self._cut_with = ""
+        more = reply.result if reply.ok else ""
+        return digits + "".join(k for k in more if k in KEYS and k != CUT)
+
+    def _end_step(self, step: StepId) -> None:
+        self._step = None
+        self._cut.discard(step)
+
+    def _finish(self, step: StepId, outcome: StepOutcome, digits: str = "") -> None:
+        if not self.session.hung_up:
+            self._tell(
+                StepFinished(
+                    interaction=self.call.interaction, step=step, outcome=outcome, digits=digits
+                )
+            )
+
+    # --- offers ---
+
+    async def _offer(self, command: c.Offer) -> None:
+        call = self.call
+        offer = OfferState(offer=command.offer, targets={t.phone: t.agent for t in command.targets})
+        timeout_s = math.ceil(command.ring_timeout_s + BACKSTOP_S)
+        dial = encode.dial_targets(command.targets, timeout_s, command.music)
+        if command.offer not in self._withdrawn:
+            call.offer = offer
+            try:
+                await self._prepare(command)
+            except BaseException:
+                call.offer = None
+                raise
+        if offer.cancelled or command.offer in self._withdrawn:
+            self._withdrawn.discard(command.offer)
+            call.offer = None
+            self._tell(OfferEnded(interaction=call.interaction, offer=command.offer))
+            return
+        self._music = ""
+        status, cause, peer = await self._dial(dial)
+        self._desk.tell(translate.dial_returned(call, offer, status, cause, peer))
+        if call.offer is offer and not call.gone:
+            asyncio.get_running_loop().call_later(
+                LEGS_S,
+                lambda: self._desk.tell(translate.offer_forced(call, offer, status, cause)),
+            )
+
+    async def _prepare(self, command: c.Offer) -> None:
+        await self._back_from_talk()
+        marks = encode.mark_legs(command.interaction, command.targets, command.recording)
+        if marks != self._marked:
+            await self.session.command(marks)
+            self._marked = marks
+        if command.caller != self._shown:
+            await self._show(command.caller)
+        if command.recording is not None:
+            await self._desk.recordings.ready(self.call, self.session, command.recording)
+
+    async def _show(self, caller: Party) -> None:
+        await self.session.command(encode.set_variable("CALLERID(num)", caller.number))
+        await self.session.command(encode.set_variable("CALLERID(name)", caller.name))
+        self._shown = caller
+
+    async def _dial(self, line: str) -> tuple[str, int, str]:
+        """DIALSTATUS, cause and channel of the one who answered, when Dial is over."""
+        await self.session.command(line, None)
+        if self.session.hung_up or self.call.gone:
+            return "", 0, ""
+        reply = await self.session.command(encode.dial_outcome())
+        status, _, rest = reply.data.partition(",")
+        cause, _, peer = rest.partition(",")
+        self._talked = status == "ANSWER"
+        return status, int(cause) if cause.isdigit() else 0, peer
+
+    async def _send_to(self, command: c.SendTo) -> None:
+        line = encode.dial_number(command.number, self._desk.trunk, command.ring_timeout_s)
+        await self._back_from_talk()
+        self._music = ""
+        self._talking_outside = True
+        try:
+            status, cause, _ = await self._dial(line)
+        finally:
+            self._talking_outside = False
+        if not self.session.hung_up:
+            self._tell(
+                ExternalEnded(
+                    interaction=self.call.interaction, answered=status == "ANSWER", cause=cause
+                )
+            )
+
+    async def _record_message(self, command: c.RecordMessage) -> None:
+        path = self._desk.message_path(command.recording)
+        line = encode.record_message(path, command.max_s)
+        await self._speak("")
+        self._step = command.step
+        try:
+            reply = await self.session.command(line, command.max_s + 30.0)
+        finally:
+            self._end_step(command.step)
+        interaction, recording = self.call.interaction, command.recording
+        # told also when the caller has hung up: that is how most messages end
+        if await asyncio.to_thread(path.exists):
+            self._desk.tell([RecordingEnded(interaction=interaction, recording=recording)])
+            outcome = StepOutcome.DONE
+        else:
+            reason = f"Asterisk wrote no message (RECORD FILE: {reply.code} {reply.result})"
+            self._desk.tell(
+                [RecordingFailed(interaction=interaction, recording=recording, reason=reason)]
+            )
+            outcome = StepOutcome.FAILED
+        self._finish(command.step, outcome)

@@ -1,0 +1,233 @@
+"""The one place that turns values into text for Asterisk.
+
+AMI is a line protocol (a CR or LF in a value starts a header of the sender's choice), AGI splits
+its lines at white space, and Dial gives ``& , ( ) /`` a meaning. So everything that goes out is
+built here, from typed parts, and what could mean something else is refused.
+Sources: Asterisk documentation, "AMI v2 Specification", "AGI Commands", application Dial;
+``res_agi.c`` (parse_args) for the quoting rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from ctid.telephony.port import SwitchError
+from routing.commands import Target
+from routing.facts import MAX_TEXT, Party
+from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
+
+MAX_VALUE = 1024
+"""Asterisk reads an AMI header line into 1024 bytes and an AGI line into 2048."""
+
+_PHONE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
+_NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
+_SOUND = re.compile(r"/?[\w][\w./-]{0,200}")
+_CLASS = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{1,8}){0,3}")
+_PATH = re.compile(r"/[\w./@+-]{1,500}")
+_CHANNEL = re.compile(r"[A-Za-z0-9]+/[\w.@+;:/-]{1,120}")
+_DIGITS = re.compile(r"[0-9]{1,32}")
+_TRUNK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+
+
+class EncodeError(SwitchError):
+    """A value must not be sent to Asterisk as it is."""
+
+
+def _matches(pattern: re.Pattern[str], what: str, value: str) -> str:
+    if not pattern.fullmatch(value) or ".." in value:
+        raise EncodeError(f"{what} {value[:60]!r} holds characters that Asterisk would misread")
+    return value
+
+
+def header_value(what: str, value: str) -> str:
+    """A value of an AMI header or an AGI argument: printable, one line, of bounded length."""
+    if len(value.encode()) > MAX_VALUE:
+        raise EncodeError(f"{what} is longer than {MAX_VALUE} bytes")
+    if not value.isprintable():
+        raise EncodeError(f"{what} {value[:60]!r} holds a control character")
+    return value
+
+
+def channel_name(channel: str) -> str:
+    """A channel's name, as Asterisk told it. Never a pattern (AMI Hangup takes ``/regex/``)."""
+    return _matches(_CHANNEL, "channel", channel)
+
+
+def file_path(path: Path) -> str:
+    """An absolute path for MixMonitor or RECORD FILE (a comma would start the next argument)."""
+    return _matches(_PATH, "file path", str(path))
+
+
+def ami_action(name: str, action_id: str, fields: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an AMI action."""
+    headers = {"Action": name, "ActionID": action_id, **fields}
+    for key, value in headers.items():
+        header_value(f"AMI header {key}", value)
+        if not key.isascii() or not key.isalpha():
+            raise EncodeError(f"AMI header name {key!r} is not one")
+    return headers
+
+
+# --- AGI -----------------------------------------------------------------------------------------
+
+
+def _argument(value: str) -> str:
+    escaped = header_value("AGI argument", value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def agi(command: str, *arguments: str) -> str:
+    """An AGI line. ``command`` is a constant of ours; the arguments are quoted."""
+    return " ".join([command, *(_argument(a) for a in arguments)])
+
+
+def answer() -> str:
+    """Answer at once. Plain ANSWER waits up to 500 ms for the caller's first audio packet.
+
+    Source: application Answer, option ``i``; measured: 1 ms.
+    """
+    return agi("EXEC Answer", ",i")
+
+
+def music_on(music_class: str) -> str:
+    return f"SET MUSIC ON {_matches(_CLASS, 'music class', music_class)}"
+
+
+def music_off() -> str:
+    return "SET MUSIC OFF"
+
+
+def stream_file(sound: str, escape: str) -> str:
+    return agi("STREAM FILE", _matches(_SOUND, "sound", sound), escape)
+
+
+def say_number(number: str, escape: str) -> str:
+    return agi("SAY NUMBER", _matches(_DIGITS, "number", number), escape)
+
+
+def say_digits(digits: str, escape: str) -> str:
+    return agi("SAY DIGITS", _matches(_DIGITS, "digits", digits), escape)
+
+
+def get_data(sounds: Iterable[str], timeout_s: float, max_digits: int) -> str:
+    """Play ``sounds`` one after the other and read digits; ``#`` ends early."""
+    files = "&".join(_matches(_SOUND, "sound", s) for s in sounds)
+    if not 1 <= max_digits <= 32:
+        raise EncodeError(f"cannot collect {max_digits} digits")
+    return agi("GET DATA", files, str(max(1, round(timeout_s * 1000))), str(max_digits))
+
+
+def digit_sounds(digits: str) -> list[str]:
+    """The sounds that speak ``digits`` one by one (Asterisk's core sounds)."""
+    return [f"digits/{d}" for d in _matches(_DIGITS, "digits", digits)]
+
+
+def set_language(language: str) -> str:
+    return agi("SET VARIABLE", "CHANNEL(language)", _matches(_LANGUAGE, "language", language))
+
+
+def set_variable(name: str, value: str) -> str:
+    return agi("SET VARIABLE", name, value)
+
+
+def record_message(path: Path, max_s: float) -> str:
+    """RECORD FILE: WAV, ended by ``#``, hang-up, ``max_s``, or 5 s of silence; beeps first."""
+    stem = file_path(path.with_suffix(""))
+    return agi("RECORD FILE", stem, "wav", "#", str(round(max_s * 1000)), "BEEP", "s=5")
+
+
+def dial_outcome() -> str:
+    """Read what Dial left behind, in one round trip: ``STATUS,cause,channel``."""
+    return agi("GET FULL VARIABLE", "${DIALSTATUS},${HANGUPCAUSE},${DIALEDPEERNAME}")
+
+
+def dial_targets(targets: Iterable[Target], ring_timeout_s: float, music_class: str) -> str:
+    """EXEC Dial to agents' phones: music meanwhile, and back to us when the agent hangs up."""
+    phones = "&".join(f"PJSIP/{_matches(_PHONE, 'phone', t.phone)}" for t in targets)
+    if not phones:
+        raise EncodeError("an offer without a target")
+    music = _matches(_CLASS, "music class", music_class)
+    return agi("EXEC Dial", f"{phones},{max(1, round(ring_timeout_s))},m({music})g")
+
+
+def dial_number(number: str, trunk: str, ring_timeout_s: float) -> str:
+    """EXEC Dial to an outside number."""
+    to = _matches(_NUMBER, "number", number)
+    via = _matches(_TRUNK, "trunk", trunk)
+    return agi("EXEC Dial", f"PJSIP/{to}@{via},{max(1, round(ring_timeout_s))},mg")
+
+
+def mix_monitor(path: Path) -> str:
+    """EXEC MixMonitor: raw stereo (D), and only while the caller is connected to somebody (b)."""
+    return agi("EXEC MixMonitor", f"{file_path(path)},Db")
+
+
+# --- what the legs carry, so that a channel list alone tells who is who after a restart -----------
+
+VAR_INTERACTION = "CTID_I"
+VAR_TARGETS = "CTID_T"
+VAR_RECORDING = "CTID_R"
+
+
+def mark_legs(
+    interaction: InteractionId, targets: Iterable[Target], recording: RecordingId | None
+) -> str:
+    """Set the variables in one round trip (MSet splits at commas, so everything is escaped).
+
+    The first two are inherited by the legs that Dial makes; the recording is the caller's alone.
+    """
+    pairs = "&".join(f"{quote(t.phone, safe='')}={quote(t.agent, safe='')}" for t in targets)
+    marks = f"__{VAR_INTERACTION}={quote(interaction, safe='')},__{VAR_TARGETS}={pairs}"
+    if recording is not None:
+        marks += f",{VAR_RECORDING}={quote(recording, safe='')}"
+    return agi("EXEC MSet", marks)
+
+
+def unmark(value: str) -> str:
+    """A value that :func:`mark_legs` wrote (interaction or recording)."""
+    return clean(unquote(value))
+
+
+def unmark_targets(value: str) -> dict[PhoneId, AgentId]:
+    """Phones and their agents, from the value that :func:`mark_legs` wrote."""
+    found: dict[PhoneId, AgentId] = {}
+    for pair in value.split("&"):
+        phone, sep, agent = pair.partition("=")
+        if sep:
+            found[PhoneId(unquote(phone))] = AgentId(unquote(agent))
+    return found
+
+
+# --- what comes in -------------------------------------------------------------------------------
+
+
+def decode_text(raw: bytes) -> str:
+    """Text from the network: UTF-8, else GB 18030 (names from Chinese gateways), else marked."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return raw.decode("gb18030")
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "replace")
+
+
+def clean(value: str, limit: int = MAX_TEXT) -> str:
+    """What a fact may hold: printable characters only, of bounded length."""
+    if not value.isprintable():
+        value = "".join(c for c in value if c.isprintable())
+    return value[:limit].strip()
+
+
+_NOBODY = frozenset({"", "unknown", "<unknown>", "anonymous", "Anonymous"})
+
+
+def party(number: str, name: str) -> Party:
+    """The caller as a fact holds it; Asterisk's words for "withheld" become empty."""
+    number, name = clean(number, 64), clean(name, 128)
+    return Party(number="" if number in _NOBODY else number, name="" if name in _NOBODY else name)

@@ -1,0 +1,113 @@
+"""Who is on which channel: the adapter's picture of callers, agents' legs and running offers.
+
+Plain records; what changes them is :mod:`translate`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from routing.facts import Party
+from routing.ids import AgentId, InteractionId, OfferId, PhoneId
+
+_CHANNEL = re.compile(r"PJSIP/(.+)-[0-9a-f]{8}(?:;[12])?")
+MAX_ENDED = 4096
+
+
+def phone_of(channel: str) -> PhoneId | None:
+    """The endpoint in a channel's name (``PJSIP/1002-0000001f`` -> ``1002``)."""
+    match = _CHANNEL.fullmatch(channel)
+    return PhoneId(match.group(1)) if match else None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class AgentLeg:
+    """The leg to one agent's phone."""
+
+    uniqueid: str
+    channel: str
+    phone: PhoneId
+    agent: AgentId
+    call: Call
+    ringing: bool = False
+    answered: bool = False
+    settled: bool = False  # its end was told, or needs no telling
+    hang_up_sent: bool = False
+    gone: bool = False
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class OfferState:
+    """A running offer: from the command until OfferEnded or the end of the conversation."""
+
+    offer: OfferId
+    targets: dict[PhoneId, AgentId]
+    legs: list[AgentLeg] = field(default_factory=list)
+    settled: set[AgentId] = field(default_factory=set)
+    answered_by: AgentLeg | None = None
+    cancelled: bool = False
+    returned: bool = False  # Dial is over
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Call:
+    """A caller's leg."""
+
+    interaction: InteractionId
+    uniqueid: str
+    channel: str
+    caller: Party
+    did: str
+    arrived_at: float
+    offer: OfferState | None = None
+    talking: AgentLeg | None = None
+    releasing: bool = False  # we hang up ourselves
+    gone: bool = False  # CallerHungUp was told
+
+
+class Board:
+    """All calls and legs. Bounded by what the PBX carries; ends are remembered for a while, so
+    that a channel list which is older than an event cannot bring a dead leg back."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Call] = {}
+        self.by_interaction: dict[InteractionId, Call] = {}
+        self.legs: dict[str, AgentLeg] = {}
+        self._phones: dict[PhoneId, int] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    def add_call(self, call: Call) -> None:
+        self.calls[call.uniqueid] = call
+        self.by_interaction[call.interaction] = call
+
+    def drop_call(self, call: Call) -> None:
+        self.calls.pop(call.uniqueid, None)
+        if self.by_interaction.get(call.interaction) is call:
+            del self.by_interaction[call.interaction]
+
+    def add_leg(self, leg: AgentLeg) -> None:
+        self.legs[leg.uniqueid] = leg
+        self._phones[leg.phone] = self._phones.get(leg.phone, 0) + 1
+
+    def drop_leg(self, leg: AgentLeg) -> None:
+        if self.legs.pop(leg.uniqueid, None) is None:
+            return
+        left = self._phones.get(leg.phone, 0) - 1
+        if left > 0:
+            self._phones[leg.phone] = left
+        else:
+            self._phones.pop(leg.phone, None)
+
+    def note_end(self, uniqueid: str) -> None:
+        self._ended[uniqueid] = None
+        if len(self._ended) > MAX_ENDED:
+            self._ended.popitem(last=False)
+
+    def has_ended(self, uniqueid: str) -> bool:
+        return uniqueid in self._ended
+
+    def uses(self, phone: PhoneId) -> bool:
+        """Whether one of our own legs is at ``phone``."""
+        return self._phones.get(phone, 0) > 0

@@ -1,0 +1,152 @@
+"""Reads the PBX's channel list (AMI Status) into calls: the truth after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ctid.telephony.asterisk import encode
+from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, phone_of
+from routing.ids import AgentId, InteractionId, RecordingId
+
+VAR_PATH = "CTID_PATH"  # set by the dialplan on callers' channels, not inherited
+VAR_DID = "CTID_DID"
+STATUS = {
+    "Variables": ",".join(
+        [encode.VAR_INTERACTION, encode.VAR_TARGETS, encode.VAR_RECORDING, VAR_PATH, VAR_DID]
+    ),
+    "AllVariables": "false",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One channel of the list. ``bridge`` is empty when it is connected to nobody."""
+
+    channel: str
+    uniqueid: str
+    up: bool
+    bridge: str
+    number: str
+    name: str
+    did: str
+    seconds: float
+    variables: Mapping[str, str]
+
+
+def read_rows(messages: Iterable[Any]) -> list[Row]:
+    """The rows of a Status answer (panoramisk Messages); anything else in it is skipped."""
+    rows = []
+    for message in messages:
+        if message.event != "Status" or not message.uniqueid:
+            continue
+        listed = message.get("Variable", [])
+        variables: dict[str, str] = {}
+        for item in [listed] if isinstance(listed, str) else listed:
+            key, _, value = item.partition("=")
+            if value != "(null)":
+                variables[key] = value
+        seconds = message.seconds
+        rows.append(
+            Row(
+                channel=message.channel,
+                uniqueid=message.uniqueid,
+                up=message.channelstate == "6",
+                bridge=message.bridgeid,
+                number=message.calleridnum,
+                name=message.calleridname,
+                did=variables.get(VAR_DID) or message.dnid,
+                seconds=float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0,
+                variables=variables,
+            )
+        )
+    return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One caller in the list, and the phone that is connected to it."""
+
+    row: Row
+    interaction: InteractionId
+    agent_row: Row | None
+    agent: AgentId | None
+    recording: RecordingId | None
+
+
+def pair_up(rows: list[Row], board: Board) -> tuple[list[Seen], list[Row]]:
+    """Callers with whom they talk to; and legs that ring for a caller (of this or a former run)."""
+    by_bridge: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.bridge:
+            by_bridge.setdefault(row.bridge, []).append(row)
+    seen, ringing = [], []
+    for row in rows:
+        mark = row.variables.get(encode.VAR_INTERACTION, "")
+        if row.uniqueid in board.calls or row.variables.get(VAR_PATH):
+            agent_row = _other(row, by_bridge.get(row.bridge, []))
+            seen.append(
+                Seen(
+                    row=row,
+                    interaction=InteractionId(encode.unmark(mark) or row.uniqueid),
+                    agent_row=agent_row,
+                    agent=_agent(agent_row),
+                    recording=_recording(row),
+                )
+            )
+        elif mark and not row.bridge and not row.up:
+            ringing.append(row)
+    return seen, ringing
+
+
+def _other(row: Row, bridged: list[Row]) -> Row | None:
+    others = [r for r in bridged if r.uniqueid != row.uniqueid and phone_of(r.channel)]
+    return others[0] if len(others) == 1 else None
+
+
+def _agent(row: Row | None) -> AgentId | None:
+    if row is None:
+        return None
+    phone = phone_of(row.channel)
+    targets = encode.unmark_targets(row.variables.get(encode.VAR_TARGETS, ""))
+    return targets.get(phone) if phone is not None else None
+
+
+def _recording(row: Row) -> RecordingId | None:
+    value = encode.unmark(row.variables.get(encode.VAR_RECORDING, ""))
+    return RecordingId(value) if value else None
+
+
+def adopt(board: Board, seen: Seen, now_s: float) -> Call:
+    """Put a caller of the list on the board, with the leg that it talks to."""
+    row = seen.row
+    call = board.calls.get(row.uniqueid)
+    if call is None:
+        call = Call(
+            interaction=seen.interaction,
+            uniqueid=row.uniqueid,
+            channel=row.channel,
+            caller=encode.party(row.number, row.name),
+            did=encode.clean(row.did, 64),
+            arrived_at=now_s - row.seconds,
+        )
+        board.add_call(call)
+    other = seen.agent_row
+    phone = phone_of(other.channel) if other is not None else None
+    if other is None or phone is None or call.offer is not None or call.talking is not None:
+        return call
+    if board.has_ended(other.uniqueid):
+        return call
+    call.talking = AgentLeg(
+        uniqueid=other.uniqueid,
+        channel=other.channel,
+        phone=phone,
+        agent=seen.agent or AgentId(""),
+        call=call,
+        ringing=True,
+        answered=True,
+        settled=True,
+    )
+    board.add_leg(call.talking)
+    return call

@@ -1,0 +1,195 @@
+"""Recordings: MixMonitor on the caller's channel, and when its file is whole.
+
+The AMI action MixMonitor needs the right ``system`` (measured, Asterisk 22.10), which ctid must not
+have; so it is started over AGI before Dial, with option ``b``: it writes only while the caller is
+connected. MixMonitor's file is closed by a thread of its own about 1 ms after the channel's end,
+without an event; a file lease (fcntl(2), F_SETLEASE) says whether anybody still has it open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ctid import tasks
+from ctid.telephony.asterisk import encode
+from ctid.telephony.asterisk.ami_protocol import AmiError
+from ctid.telephony.asterisk.fastagi import AgiSession
+from ctid.telephony.asterisk.legs import Call
+from ctid.telephony.port import SwitchError
+from routing.commands import StartRecording, StopRecording
+from routing.facts import Fact, RecordingEnded, RecordingFailed, RecordingStarted
+from routing.ids import RecordingId
+
+log = structlog.get_logger(__name__)
+
+CLOSE_WAITS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+STABLE_S = 0.3
+
+AmiAction = Callable[..., Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class _Recording:
+    recording: RecordingId
+    path: Path
+    started: bool = False
+
+
+def is_closed(path: Path) -> bool | None:
+    """Whether no process has ``path`` open for writing; ``None``: not allowed to know.
+
+    A read lease is refused with EAGAIN while there is a writer; it needs the file's owner or
+    CAP_LEASE (fcntl(2)). Raises FileNotFoundError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return True
+
+
+async def closed(path: Path) -> bool:
+    """Wait until ``path`` is whole. False: there is no file, or it is still being written."""
+    size = -1
+    for wait_s in CLOSE_WAITS_S:
+        await asyncio.sleep(wait_s)
+        try:
+            free = await asyncio.to_thread(is_closed, path)
+            if free is None:  # another owner: whole when its size stands still
+                await asyncio.sleep(STABLE_S)
+                now = (await asyncio.to_thread(path.stat)).st_size
+                free, size = now == size, now
+        except OSError:
+            return False
+        if free:
+            return True
+    return False
+
+
+class Recordings:
+    """One recording for each caller's channel at a time."""
+
+    def __init__(
+        self, raw_path: Callable[[RecordingId], Path], ami: AmiAction, tell: Callable[[Fact], None]
+    ) -> None:
+        self._raw_path = raw_path
+        self._ami = ami
+        self._tell = tell
+        self._by_channel: dict[str, _Recording] = {}
+
+    def adopt(self, call: Call, recording: RecordingId, *, started: bool) -> None:
+        """A recording that an earlier process of ours began."""
+        if call.uniqueid not in self._by_channel:
+            self._by_channel[call.uniqueid] = _Recording(
+                recording, self._raw_path(recording), started
+            )
+
+    async def ready(self, call: Call, session: AgiSession, recording: RecordingId) -> None:
+        """Begin a recording that writes once the caller is connected. Raises AgiError."""
+        held = self._by_channel.get(call.uniqueid)
+        if held is not None and held.recording == recording:
+            return
+        if held is not None:
+            await session.command(encode.agi("EXEC StopMixMonitor"))
+            self._finish(call, held)
+        path = self._raw_path(recording)
+        reply = await session.command(encode.mix_monitor(path))
+        if reply.ok:
+            self._by_channel[call.uniqueid] = _Recording(recording, path)
+        else:
+            log.error("recording_not_ready", interaction=call.interaction, recording=recording)
+
+    async def start(self, call: Call, command: StartRecording, idle: AgiSession | None) -> None:
+        """``idle``: the caller's session if no Dial runs in it. Raises SwitchError."""
+        held = self._by_channel.get(call.uniqueid)
+        if held is None or held.recording != command.recording:
+            if idle is not None:
+                await self.ready(call, idle, command.recording)
+            else:
+                await self._start_by_ami(call, command.recording)
+            held = self._by_channel.get(call.uniqueid)
+        if held is None:
+            raise SwitchError("Asterisk did not start the recording")
+        if not held.started:
+            held.started = True
+            self._tell(
+                RecordingStarted(interaction=command.interaction, recording=command.recording)
+            )
+
+    async def _start_by_ami(self, call: Call, recording: RecordingId) -> None:
+        path = self._raw_path(recording)
+        try:
+            await self._ami(
+                "MixMonitor",
+                {
+                    "Channel": encode.channel_name(call.channel),
+                    "File": encode.file_path(path),
+                    "Options": "Db",
+                },
+                intent="record",
+            )
+        except AmiError as error:
+            raise SwitchError(
+                f"a recording that was not readied with the offer needs the AMI right 'system': "
+                f"{error}"
+            ) from error
+        self._by_channel[call.uniqueid] = _Recording(recording, path)
+
+    async def stop(self, call: Call | None, command: StopRecording) -> None:
+        """End it now; when the caller has gone, its own end reports it. Raises SwitchError."""
+        if call is None or call.gone:
+            return
+        held = self._by_channel.get(call.uniqueid)
+        if held is None or held.recording != command.recording:
+            raise SwitchError("this recording does not run")
+        try:
+            await self._ami(
+                "StopMixMonitor", {"Channel": encode.channel_name(call.channel)}, intent="record"
+            )
+        except AmiError as error:
+            if call.gone:
+                return
+            raise SwitchError(str(error)) from error
+        self._finish(call, held)
+
+    def channel_ended(self, call: Call) -> None:
+        """The caller's channel is gone: report the recording once its file is whole."""
+        held = self._by_channel.get(call.uniqueid)
+        if held is not None:
+            self._finish(call, held)
+
+    def _finish(self, call: Call, held: _Recording) -> None:
+        self._by_channel.pop(call.uniqueid, None)
+        tasks.spawn(self._report_end(call, held), name=f"recording {held.recording}")
+
+    async def _report_end(self, call: Call, held: _Recording) -> None:
+        whole = await closed(held.path)
+        if not held.started:  # nobody answered: the file is empty
+            await asyncio.to_thread(held.path.unlink, missing_ok=True)
+            return
+        if whole:
+            self._tell(RecordingEnded(interaction=call.interaction, recording=held.recording))
+            return
+        reason = (
+            "Asterisk has not closed the recording"
+            if held.path.exists()
+            else "Asterisk wrote no recording: may it write into the recordings folder?"
+        )
+        log.error("recording_lost", recording=held.recording, path=str(held.path), why=reason)
+        self._tell(
+            RecordingFailed(interaction=call.interaction, recording=held.recording, reason=reason)
+        )

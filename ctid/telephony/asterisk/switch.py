@@ -1,0 +1,452 @@
+"""The telephony port on Asterisk: facts out of AMI and AGI, commands into them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import structlog
+
+from ctid import tasks
+from ctid.clock import Clock
+from ctid.telephony.asterisk import encode, live, translate
+from ctid.telephony.asterisk.ami import AmiLink, AmiSettings
+from ctid.telephony.asterisk.ami_protocol import AmiError, Event
+from ctid.telephony.asterisk.caller import Caller
+from ctid.telephony.asterisk.fastagi import (
+    AgiServer,
+    AgiSession,
+    AgiSettings,
+    caller_headers,
+)
+from ctid.telephony.asterisk.legs import Board, Call
+from ctid.telephony.asterisk.phones import Phones
+from ctid.telephony.asterisk.recordings import Recordings
+from ctid.telephony.asterisk.translate import HangUpLeg, Result
+from ctid.telephony.port import FactSink, LiveCall, SwitchError
+from routing import commands as c
+from routing.facts import (
+    AgentHungUp,
+    CallerReturned,
+    Channel,
+    ControlLost,
+    Fact,
+    InteractionArrived,
+)
+from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
+
+log = structlog.get_logger(__name__)
+
+DEVICE_STATE = "DeviceStateChange"
+WANTED = frozenset(translate.TABLE) | {DEVICE_STATE}
+LIST_S = 15.0
+PHONE_SETTLES_S = 1.0
+MAX_HELD = 100_000
+ANSWERED_ELSEWHERE = "26"  # Q.850: phones show no missed call
+
+
+class AsteriskSwitch:
+    """One Asterisk. ``raw_path`` and ``message_path`` say where a recording's file stands.
+
+    ``raw_path``: MixMonitor's raw stereo (16 bit, 8 kHz, caller left); ``message_path``: WAV, mono.
+    ``trunk`` is the PJSIP endpoint of the outside line.
+    """
+
+    def __init__(
+        self,
+        *,
+        ami: AmiSettings,
+        agi: AgiSettings,
+        raw_path: Callable[[RecordingId], Path],
+        message_path: Callable[[RecordingId], Path],
+        clock: Clock,
+        rng: Random,
+        trunk: str = "trunk",
+    ) -> None:
+        self._clock = clock
+        self._trunk = trunk
+        self._message_path = message_path
+        self._board = Board()
+        self._callers: dict[str, Caller] = {}
+        self._phones = Phones(self._board.uses, trunk)
+        self._ami = AmiLink(
+            ami, wanted=WANTED, on_event=self._event, on_down=self._ami_down, rng=rng
+        )
+        self._agi = AgiServer(agi, self._knock)
+        self._recordings = Recordings(raw_path, self._ami.action, self._fact)
+        self._sink: FactSink | None = None
+        self._open = False
+        self._held: list[Fact] = []
+        self._told: set[InteractionId] = set()
+        self._reconnected: list[Callable[[], None]] = []
+        self._handlers: dict[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
+            c.Offer: self._offer,
+            c.ExtendOffer: self._extend_offer,
+            c.CancelOffer: self._cancel_offer,
+            c.StartRecording: self._start_recording,
+            c.StopRecording: self._stop_recording,
+            c.Release: self._release,
+            c.CallCustomer: self._call_customer,
+        }
+
+    # --- port ---
+
+    async def start(self, sink: FactSink) -> None:
+        """See the port. Raises OSError when the AGI address cannot be listened on."""
+        self._sink = sink
+        self._ami.on_up(self._ami_up)
+        await self._agi.start()
+        log.info("agi_listens", port=self._agi.port)
+        await self._ami.start()
+
+    async def live_calls(self) -> list[LiveCall]:
+        """See the port. Raises SwitchError when Asterisk does not answer."""
+        seen, ringing = live.pair_up(await self._channels(), self._board)
+        now_s = self._clock.now_s()
+        calls = []
+        for caller in seen:
+            if self._board.has_ended(caller.row.uniqueid):
+                continue
+            call = live.adopt(self._board, caller, now_s)
+            if caller.recording is not None:
+                talks = call.talking is not None
+                self._recordings.adopt(call, caller.recording, started=talks)
+            if call.offer is None:
+                self._stop_orphans(call, ringing)
+            agent_phone = call.talking.phone if call.talking is not None else None
+            calls.append(
+                LiveCall(
+                    interaction=call.interaction,
+                    caller=call.caller,
+                    did=call.did,
+                    arrived_at=call.arrived_at,
+                    controlled=call.uniqueid in self._callers,
+                    agent=(call.talking.agent or None) if call.talking is not None else None,
+                    agent_phone=agent_phone,
+                )
+            )
+        return calls
+
+    def known(self, interactions: Mapping[InteractionId, AgentId | None]) -> None:
+        """See the port."""
+        for interaction, agent in interactions.items():
+            self._told.add(interaction)
+            call = self._board.by_interaction.get(interaction)
+            if call is not None and call.talking is not None and agent is not None:
+                call.talking.agent = agent
+
+    def open_doors(self) -> None:
+        """See the port. What happened meanwhile is told now, in order."""
+        self._open = True
+        held, self._held = self._held, []
+        for fact in held:
+            self._fact(fact)
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """See the port."""
+        self._reconnected.append(callback)
+
+    async def execute(self, command: c.Command) -> None:
+        """See the port."""
+        handler = self._handlers.get(type(command))
+        if handler is not None:
+            await handler(command)
+        else:
+            self._caller(command).put(command)
+
+    async def stop_accepting(self) -> None:
+        """See the port. New callers wait in the dialplan's loop and at last in its fallback."""
+        self._agi.stop_accepting()
+
+    async def close(self) -> None:
+        """See the port."""
+        self._sink = None
+        self._agi.close()
+        await self._ami.close()
+
+    @property
+    def connected(self) -> bool:
+        """See the port."""
+        return self._ami.connected
+
+    @property
+    def agi_port(self) -> int:
+        """The port that FastAGI listens on."""
+        return self._agi.port
+
+    # --- Desk: what callers' sessions need ---
+
+    @property
+    def recordings(self) -> Recordings:
+        return self._recordings
+
+    @property
+    def trunk(self) -> str:
+        return self._trunk
+
+    def message_path(self, recording: RecordingId) -> Path:
+        return self._message_path(recording)
+
+    def tell(self, result: Result) -> None:
+        """Report facts and do at once what the table asks for."""
+        for item in result:
+            if isinstance(item, HangUpLeg):
+                self._hang_up(item.channel, ANSWERED_ELSEWHERE, "withdraw")
+            else:
+                self._fact(item)
+
+    def inject_digit(self, call: Call, digit: str) -> None:
+        """End the prompt that runs, as if the caller had pressed a key."""
+        fields = {"Channel": call.channel, "Digit": digit, "Receive": "true"}
+        self._spawn_action("PlayDTMF", fields, "cut")
+
+    # --- facts ---
+
+    def _fact(self, fact: Fact) -> None:
+        if not self._open:
+            if len(self._held) < MAX_HELD:
+                self._held.append(fact)
+            return
+        if self._sink is None:
+            return
+        if isinstance(fact, InteractionArrived):
+            if fact.interaction in self._told:
+                fact = CallerReturned(interaction=fact.interaction)
+            else:
+                self._told.add(fact.interaction)
+        elif isinstance(fact, AgentHungUp) and not fact.agent:
+            log.warning("unknown_agent_hung_up", interaction=fact.interaction)
+            return
+        self._sink(fact)
+
+    def _event(self, event: Event) -> None:
+        name = event.get("Event")
+        if name == DEVICE_STATE:
+            changed = self._phones.device(event.get("Device", ""), event.get("State", ""))
+            if changed is not None:
+                self._fact(changed)
+            return
+        ended = event.get("Uniqueid", "") if name == "Hangup" else ""
+        call = self._board.calls.get(ended)
+        leg = self._board.legs.get(ended)
+        self.tell(translate.translate(self._board, event))
+        if call is not None:
+            self._ended(call)
+        elif leg is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(PHONE_SETTLES_S, self._settle_phone, leg.phone)
+
+    def _settle_phone(self, phone: PhoneId) -> None:
+        changed = self._phones.settle(phone)
+        if changed is not None:
+            self._fact(changed)
+
+    def _ended(self, call: Call) -> None:
+        self._recordings.channel_ended(call)
+        self._told.discard(call.interaction)
+        caller = self._callers.get(call.uniqueid)
+        if caller is not None:
+            caller.session.close()
+
+    # --- sessions ---
+
+    def _knock(self, session: AgiSession) -> None:
+        if session.headers.get("agi_network_script") != "in":
+            session.close()  # the dialplan goes on without us
+            return
+        uniqueid, channel, number, name, did = caller_headers(session.headers)
+        call = self._board.calls.get(uniqueid)
+        returned = call is not None and call.interaction in self._told
+        if call is None:
+            call = Call(
+                interaction=InteractionId(encode.clean(uniqueid, 128)),
+                uniqueid=uniqueid,
+                channel=channel,
+                caller=encode.party(number, name),
+                did=encode.clean(did, 64),
+                arrived_at=self._clock.now_s(),
+            )
+            self._board.add_call(call)
+        elif call.gone:
+            session.close()
+            return
+        else:
+            self._end_what_broke(call)
+        caller = Caller(call, session, session.headers.get("agi_language", ""), self)
+        old = self._callers.get(uniqueid)
+        self._callers[uniqueid] = caller
+        if old is not None:
+            old.session.close()
+        session.on_hangup = lambda: self._caller_hung_up(caller)
+        session.on_close = lambda: self._session_closed(caller)
+        tasks.spawn(caller.run(), name=f"caller {uniqueid}")
+        if not self._open:
+            caller.put(c.StartMusic(interaction=call.interaction))
+        if returned:
+            self._fact(CallerReturned(interaction=call.interaction))
+        else:
+            self._fact(
+                InteractionArrived(
+                    interaction=call.interaction,
+                    caller=call.caller,
+                    did=call.did,
+                    channel=Channel.VOICE,
+                )
+            )
+
+    def _end_what_broke(self, call: Call) -> None:
+        """The caller is back in the dialplan: what the broken session was doing is over."""
+        if call.talking is not None:
+            leg, call.talking = call.talking, None
+            call.offer = None
+            self._fact(AgentHungUp(interaction=call.interaction, agent=leg.agent))
+        elif call.offer is not None:
+            self.tell(translate.offer_forced(call, call.offer, "control lost", 0))
+
+    def _caller_hung_up(self, caller: Caller) -> None:
+        self.tell(translate.caller_gone(caller.call, 0))
+        if caller.session.idle:
+            caller.session.close()
+
+    def _session_closed(self, caller: Caller) -> None:
+        call = caller.call
+        caller.session_ended()
+        if self._callers.get(call.uniqueid) is caller:
+            del self._callers[call.uniqueid]
+            if not caller.session.hung_up and not call.gone:
+                self._fact(ControlLost(interaction=call.interaction))
+
+    # --- AMI up and down ---
+
+    def _ami_down(self) -> None:
+        log.warning("asterisk_unseen", calls=len(self._board.calls))
+
+    def _ami_up(self, first: bool) -> None:
+        tasks.spawn(self._look_around(first), name="look around")
+
+    async def _look_around(self, first: bool) -> None:
+        """What AMI did not tell while it was away: phones' states, and what became of calls."""
+        try:
+            states = await self._ami.action("DeviceStateList", timeout_s=LIST_S)
+            for message in states if isinstance(states, list) else [states]:
+                self._event({"Event": DEVICE_STATE, **_device(message)})
+            if first:
+                return
+            rows = {row.uniqueid: row for row in await self._channels()}
+        except (AmiError, SwitchError) as error:
+            log.error("look_around_failed", why=str(error))
+            return
+        for call in list(self._board.calls.values()):
+            self._compare(call, rows)
+        for callback in self._reconnected:
+            callback()
+
+    def _compare(self, call: Call, rows: Mapping[str, live.Row]) -> None:
+        legs = [*(call.offer.legs if call.offer is not None else ()), call.talking]
+        for leg in legs:
+            if leg is None or leg.gone:
+                continue
+            row = rows.get(leg.uniqueid)
+            if row is None:
+                self._event({"Event": "Hangup", "Uniqueid": leg.uniqueid})
+            elif row.bridge and call.talking is None:
+                self.tell(translate.answered(leg))
+        if call.uniqueid not in rows:
+            self._event({"Event": "Hangup", "Uniqueid": call.uniqueid})
+
+    async def _channels(self) -> list[live.Row]:
+        try:
+            answer = await self._ami.action("Status", live.STATUS, timeout_s=LIST_S)
+        except AmiError as error:
+            raise SwitchError(str(error)) from error
+        return live.read_rows(answer if isinstance(answer, list) else [answer])
+
+    def _stop_orphans(self, call: Call, ringing: list[live.Row]) -> None:
+        """Legs that ring for an offer nobody remembers: the caller then comes back to us."""
+        for row in ringing:
+            marked = encode.unmark(row.variables.get(encode.VAR_INTERACTION, ""))
+            if marked == call.interaction:
+                self._hang_up(row.channel, ANSWERED_ELSEWHERE, "orphan")
+
+    # --- commands ---
+
+    def _call(self, interaction: InteractionId) -> Call:
+        call = self._board.by_interaction.get(interaction)
+        if call is None:
+            raise SwitchError("the caller's leg is gone")
+        return call
+
+    def _caller(self, command: Any) -> Caller:
+        caller = self._callers.get(self._call(command.interaction).uniqueid)
+        if caller is None:
+            raise SwitchError("no control session holds this caller now")
+        return caller
+
+    async def _offer(self, command: c.Offer) -> None:
+        if command.channel is not Channel.VOICE:
+            raise SwitchError("an offer without a caller's leg cannot be made yet")
+        self._caller(command).put(command)
+
+    async def _extend_offer(self, command: c.ExtendOffer) -> None:
+        raise SwitchError("a running Dial of Asterisk takes no further phones: offer again")
+
+    async def _call_customer(self, command: c.CallCustomer) -> None:
+        raise SwitchError("calling customers back cannot be done yet")
+
+    async def _cancel_offer(self, command: c.CancelOffer) -> None:
+        call = self._board.by_interaction.get(command.interaction)
+        caller = self._callers.get(call.uniqueid) if call is not None else None
+        if caller is None:
+            return  # the caller's own end, or the broken session, ends the offer
+        offer = caller.cancel(command.offer)
+        for leg in offer.legs if offer is not None and offer.answered_by is None else ():
+            if not leg.gone and not leg.hang_up_sent:
+                leg.hang_up_sent = True
+                self._hang_up(leg.channel, ANSWERED_ELSEWHERE, "withdraw")
+
+    async def _start_recording(self, command: c.StartRecording) -> None:
+        call = self._call(command.interaction)
+        caller = self._callers.get(call.uniqueid)
+        await self._recordings.start(
+            call, command, caller.session if caller is not None and caller.session.idle else None
+        )
+
+    async def _stop_recording(self, command: c.StopRecording) -> None:
+        await self._recordings.stop(self._board.by_interaction.get(command.interaction), command)
+
+    async def _release(self, command: c.Release) -> None:
+        call = self._board.by_interaction.get(command.interaction)
+        if call is None or call.gone:
+            return
+        call.releasing = True
+        fields = {"Channel": encode.channel_name(call.channel), "Cause": str(command.cause)}
+        try:
+            await self._ami.action("Hangup", fields, intent="release")
+        except AmiError as error:
+            if call.gone:
+                return
+            caller = self._callers.get(call.uniqueid)
+            if caller is None or not caller.session.idle:
+                raise SwitchError(str(error)) from error
+            await caller.session.command("HANGUP")
+
+    def _hang_up(self, channel: str, cause: str, intent: str) -> None:
+        self._spawn_action("Hangup", {"Channel": channel, "Cause": cause}, intent)
+
+    def _spawn_action(self, name: str, fields: Mapping[str, str], intent: str) -> None:
+        tasks.spawn(self._try_action(name, fields, intent), name=f"ami {intent}")
+
+    async def _try_action(self, name: str, fields: Mapping[str, str], intent: str) -> None:
+        try:
+            encode.channel_name(fields["Channel"])
+            await self._ami.action(name, fields, intent=intent)
+        except (AmiError, SwitchError) as error:
+            # most often the channel was gone before: that is what was wanted
+            log.info("ami_action_failed", action=name, intent=intent, why=str(error))
+
+
+def _device(message: Any) -> dict[str, str]:
+    return {"Device": str(message.device), "State": str(message.state)}

@@ -1,0 +1,271 @@
+"""What AMI events and the end of Dial mean: a table from event to facts.
+
+No I/O and no time: the same events on the same board give the same facts, which golden traces
+captured from a real Asterisk test. Sources: Asterisk documentation, "AMI Events"; the order of
+events as measured, see docs/telephony.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, OfferState, phone_of
+from routing.facts import (
+    AgentHungUp,
+    CallerHungUp,
+    Fact,
+    OfferAnswered,
+    OfferDeclined,
+    OfferEnded,
+    OfferFailed,
+    OfferRinging,
+)
+
+Event = Mapping[str, str]
+
+# ITU-T Q.850 as Asterisk maps SIP answers (``res_pjsip``, hangup_sip2cause): 486 -> 17, 480 -> 19
+# (phones say so for "do not disturb"), 603 and 403 -> 21.
+DECLINED = frozenset({17, 19, 21})
+NO_ROUTE = frozenset({3, 20})  # the phone is not registered: nothing was ever sent
+NORMAL = frozenset({0, 16, 19, 26})
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpLeg:
+    """To be done at once: this leg began to ring for an offer that is already cancelled."""
+
+    channel: str
+
+
+Result = list[Fact | HangUpLeg]
+
+
+def _cause(event: Event) -> int:
+    value = event.get("Cause", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 3 else 0
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def dial_begin(board: Board, event: Event) -> Result:
+    """A leg to an agent was made. Its phone tells which agent; its caller which offer."""
+    call = board.calls.get(event.get("Uniqueid", ""))
+    uniqueid = event.get("DestUniqueid", "")
+    if call is None or call.offer is None or not uniqueid or uniqueid in board.legs:
+        return []
+    channel = event.get("DestChannel", "")
+    phone = phone_of(channel)
+    agent = call.offer.targets.get(phone) if phone is not None else None
+    if phone is None or agent is None or board.has_ended(uniqueid):
+        return []
+    leg = AgentLeg(uniqueid=uniqueid, channel=channel, phone=phone, agent=agent, call=call)
+    call.offer.legs.append(leg)
+    board.add_leg(leg)
+    if call.offer.cancelled:
+        leg.hang_up_sent = True
+        return [HangUpLeg(channel)]
+    return []
+
+
+def dial_state(board: Board, event: Event) -> Result:
+    """The phone rings."""
+    leg = board.legs.get(event.get("DestUniqueid", ""))
+    if leg is None or leg.ringing or event.get("DialStatus") != "RINGING":
+        return []
+    leg.ringing = True
+    call, offer = leg.call, leg.call.offer
+    if offer is None or offer.cancelled or call.gone or leg not in offer.legs:
+        return []
+    return [OfferRinging(interaction=call.interaction, offer=offer.offer, agent=leg.agent)]
+
+
+def dial_end(board: Board, event: Event) -> Result:
+    """Answered; any other end is told with its cause when the leg hangs up."""
+    leg = board.legs.get(event.get("DestUniqueid", ""))
+    if leg is None or event.get("DialStatus") != "ANSWER":
+        return []
+    return answered(leg)
+
+
+def answered(leg: AgentLeg) -> Result:
+    """The leg took the call, unless we had already sent it away (then it is about to end)."""
+    call, offer = leg.call, leg.call.offer
+    if offer is None or leg not in offer.legs or offer.answered_by is not None:
+        return []
+    leg.answered = leg.settled = True
+    if leg.hang_up_sent or call.gone:
+        return []
+    offer.answered_by = call.talking = leg
+    return [OfferAnswered(interaction=call.interaction, offer=offer.offer, agent=leg.agent)]
+
+
+def hangup_request(board: Board, event: Event) -> Result:
+    """The far end hung up: it tells who did, a millisecond before the channel is gone."""
+    uniqueid = event.get("Uniqueid", "")
+    call = board.calls.get(uniqueid)
+    if call is not None:
+        return caller_gone(call, _cause(event))
+    leg = board.legs.get(uniqueid)
+    return _leg_over(leg, _cause(event), asked=True) if leg is not None else []
+
+
+def hangup(board: Board, event: Event) -> Result:
+    """A channel is gone."""
+    uniqueid = event.get("Uniqueid", "")
+    board.note_end(uniqueid)
+    call = board.calls.get(uniqueid)
+    if call is not None:
+        result = caller_gone(call, _cause(event))
+        board.drop_call(call)
+        return result
+    leg = board.legs.get(uniqueid)
+    if leg is None:
+        return []
+    leg.gone = True
+    board.drop_leg(leg)
+    return _leg_over(leg, _cause(event), asked=False) + offer_over(leg.call)
+
+
+TABLE: dict[str, Callable[[Board, Event], Result]] = {
+    "DialBegin": dial_begin,
+    "DialState": dial_state,
+    "DialEnd": dial_end,
+    "HangupRequest": hangup_request,
+    "Hangup": hangup,
+}
+
+
+def translate(board: Board, event: Event) -> Result:
+    """What ``event`` means. An event that is not in the table means nothing."""
+    handler = TABLE.get(event.get("Event", ""))
+    return handler(board, event) if handler is not None else []
+
+
+# --- the ends of things --------------------------------------------------------------------------
+
+
+def caller_gone(call: Call, cause: int) -> Result:
+    """The caller left; told once, however many sources say so."""
+    if call.gone:
+        return []
+    call.gone = True
+    return [CallerHungUp(interaction=call.interaction, cause=cause)]
+
+
+def _leg_over(leg: AgentLeg, cause: int, *, asked: bool) -> Result:
+    """``asked``: the phone itself ended it (otherwise Asterisk did, which may be the caller's or
+    our doing)."""
+    call = leg.call
+    if call.talking is leg:
+        if call.gone or (call.releasing and not asked):
+            return []
+        call.talking = None
+        return [AgentHungUp(interaction=call.interaction, agent=leg.agent, cause=cause)]
+    offer = call.offer
+    if leg.settled or offer is None or leg not in offer.legs:
+        return []
+    leg.settled = True
+    offer.settled.add(leg.agent)
+    if offer.cancelled or call.gone or offer.answered_by is not None:
+        return []
+    if not asked and cause in NORMAL:
+        return []  # Dial's own time-out
+    if cause in DECLINED:
+        return [
+            OfferDeclined(
+                interaction=call.interaction, offer=offer.offer, agent=leg.agent, cause=cause
+            )
+        ]
+    return [_failed(call, offer, leg, cause)]
+
+
+def _failed(call: Call, offer: OfferState, leg: AgentLeg, cause: int) -> OfferFailed:
+    return OfferFailed(
+        interaction=call.interaction,
+        offer=offer.offer,
+        agent=leg.agent,
+        cause=cause,
+        reason=f"the phone {leg.phone} ended the call (cause {cause})",
+    )
+
+
+def dial_returned(call: Call, offer: OfferState, status: str, cause: int, peer: str) -> Result:
+    """Dial on the caller's own session is over: the word of the PBX, even if AMI is silent.
+
+    ``status`` is DIALSTATUS, ``peer`` the channel that answered. OfferEnded may have to wait for
+    the legs' own ends, see :func:`offer_over` and :func:`offer_forced`.
+    """
+    offer.returned = True
+    if call.offer is not offer:
+        return []
+    if call.gone:
+        call.offer = None
+        return []
+    result: Result = []
+    if status == "ANSWER":
+        if offer.answered_by is None and not any(leg.hang_up_sent for leg in offer.legs):
+            result += _answered_unseen(call, offer, peer)
+        leg = offer.answered_by
+        if leg is not None:
+            if call.talking is leg and not call.releasing:
+                call.talking = None
+                result.append(
+                    AgentHungUp(interaction=call.interaction, agent=leg.agent, cause=cause)
+                )
+            call.offer = None
+            return result
+    if not offer.legs and len(offer.targets) == 1 and cause in NO_ROUTE:
+        return result + offer_forced(call, offer, status, cause)
+    return result + offer_over(call)
+
+
+def _answered_unseen(call: Call, offer: OfferState, peer: str) -> Result:
+    phone = phone_of(peer)
+    agent = offer.targets.get(phone) if phone is not None else None
+    if phone is None or agent is None:
+        return []
+    leg = next((leg for leg in offer.legs if leg.phone == phone), None)
+    if leg is None:
+        leg = AgentLeg(uniqueid="", channel=peer, phone=phone, agent=agent, call=call)
+        offer.legs.append(leg)
+    return answered(leg)
+
+
+def offer_over(call: Call) -> Result:
+    """OfferEnded, as soon as Dial has returned and every leg's own end was seen."""
+    offer = call.offer
+    if offer is None or not offer.returned or offer.answered_by is not None:
+        return []
+    if len(offer.legs) < len(offer.targets) or not all(leg.gone for leg in offer.legs):
+        return []
+    call.offer = None
+    if call.gone:
+        return []
+    return [OfferEnded(interaction=call.interaction, offer=offer.offer)]
+
+
+def offer_forced(call: Call, offer: OfferState, status: str, cause: int) -> Result:
+    """The legs' ends did not come in time (AMI down, or phones that were never reached)."""
+    if call.offer is not offer or offer.answered_by is not None:
+        return []
+    call.offer = None
+    if call.gone:
+        return []
+    result: Result = []
+    reached = {leg.agent for leg in offer.legs}
+    for phone, agent in offer.targets.items():
+        if agent in offer.settled or offer.cancelled or agent in reached:
+            continue
+        result.append(
+            OfferFailed(
+                interaction=call.interaction,
+                offer=offer.offer,
+                agent=agent,
+                cause=cause,
+                reason=f"the phone {phone} cannot be reached ({status})",
+            )
+        )
+    result.append(OfferEnded(interaction=call.interaction, offer=offer.offer))
+    return result
