@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length",
-           "c": "content-type"}  # fmt: skip
+COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact"}
 
 
 @dataclass(slots=True)
@@ -139,7 +138,8 @@ def digest(challenge: str, user: str, password: str, method: str, uri: str) -> s
 
     realm, nonce = field_of("realm"), field_of("nonce")
     ha1, ha2 = md5(f"{user}:{realm}:{password}"), md5(f"{method}:{uri}")
-    value = f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}", algorithm=MD5'
+    value = f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}"'
+    value += ", algorithm=MD5"
     if "auth" in field_of("qop"):
         count, cnonce = "00000001", md5(nonce + user)[:16]
         response = md5(f"{ha1}:{nonce}:{count}:{cnonce}:auth:{ha2}")
