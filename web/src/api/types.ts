@@ -139,6 +139,8 @@ export interface Pop {
   customer: Customer | null
   candidates: Customer[]
   history: ContactRecord[]
+  /** When the caller came in. */
+  arrived_at?: string
   at: string
 }
 
@@ -167,11 +169,16 @@ export interface Choice {
   code: string
   name: string
   name_zh: string
-  queues?: string[]
+}
+
+export interface Disposition extends Choice {
+  /** Where it is offered; empty: everywhere. */
+  queues: string[]
+  needs_notes: boolean
 }
 
 export interface UiConfig {
   pause_reasons: Choice[]
-  dispositions: Choice[]
+  dispositions: Disposition[]
   phones: string[]
 }

@@ -202,7 +202,7 @@ const en = {
     team: 'Team',
     all_teams: 'All teams',
     phone: 'Phone {phone}',
-    phone_bad: 'Phone {phone} unreachable',
+    phone_bad: 'Unreachable',
     no_agents: 'No agents to show',
   },
   live: {

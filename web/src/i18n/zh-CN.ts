@@ -203,7 +203,7 @@ const zhCN: Messages = {
     team: '班组',
     all_teams: '全部班组',
     phone: '话机 {phone}',
-    phone_bad: '话机 {phone} 无法接通',
+    phone_bad: '话机无法接通',
     no_agents: '没有可显示的坐席',
   },
   live: {

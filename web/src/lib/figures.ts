@@ -2,6 +2,11 @@
 import type { QueueView } from '../api/types'
 import { secondsSince } from './time'
 
+/** One order in both languages: by pinyin, as Chinese readers look names up. */
+const names = new Intl.Collator('zh-CN', { numeric: true })
+export const byName = (a: { name: string }, b: { name: string }): number =>
+  names.compare(a.name, b.name)
+
 export const percent = (share: number | null): string =>
   share === null ? '–' : `${Math.round(share * 100)}%`
 

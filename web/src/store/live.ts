@@ -94,6 +94,7 @@ export const useLive = defineStore('live', () => {
         history: history.items.filter((record) => record.interaction !== interaction),
         at: view.arrived_at,
         closed: 'answered',
+        view,
       }
     } catch (error) {
       // The card then shows what the interaction's own view knows; a later event tries again.

@@ -14,6 +14,8 @@ import type {
 export interface OpenPop extends Pop {
   /** Outcome of the offer once it is over; null while it rings. */
   closed: string | null
+  /** The interaction's last view: kept for the wrap-up, when it is no longer live. */
+  view: InteractionView | null
 }
 
 export interface LiveState {
@@ -59,8 +61,8 @@ export function isLive(interaction: InteractionView): boolean {
   return interaction.ended_at === null && interaction.outcome === null
 }
 
-function openPop(pop: Pop, closed: string | null): OpenPop {
-  return { ...pop, candidates: pop.candidates ?? [], history: pop.history ?? [], closed }
+function openPop(pop: Pop, closed: string | null, view: InteractionView | null): OpenPop {
+  return { ...pop, candidates: pop.candidates ?? [], history: pop.history ?? [], closed, view }
 }
 
 /** Changes `state` as the event says. An event for something unknown changes nothing else. */
@@ -72,18 +74,21 @@ export function applyEvent(state: LiveState, event: LiveEvent): void {
     case 'queue':
       state.queues[event.data.id] = event.data
       return
-    case 'interaction':
+    case 'interaction': {
+      const pop = state.pops[event.data.id]
+      if (pop !== undefined) pop.view = event.data
       if (isLive(event.data)) state.interactions[event.data.id] = event.data
       else delete state.interactions[event.data.id]
       return
+    }
     case 'pop':
-      state.pops[event.data.interaction] = openPop(event.data, null)
+      state.pops[event.data.interaction] = openPop(event.data, null, state.interactions[event.data.interaction] ?? null)
       return
     case 'pop_update': {
       const known = state.pops[event.data.interaction]
       // A match that comes after the offer is over must not open the card again.
       if (known === undefined) return
-      state.pops[event.data.interaction] = openPop(event.data, known.closed)
+      state.pops[event.data.interaction] = openPop(event.data, known.closed, known.view)
       return
     }
     case 'pop_closed': {

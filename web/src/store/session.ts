@@ -3,7 +3,7 @@ import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 import { api } from '../api/endpoints'
 import { ApiError } from '../api/http'
-import type { Choice, Me, UiConfig } from '../api/types'
+import type { Choice, Disposition, Me, UiConfig } from '../api/types'
 import { setLocale, type Locale, isLocale, storedLocale } from '../i18n'
 
 const emptyConfig = (): UiConfig => ({ pause_reasons: [], dispositions: [], phones: [] })
@@ -57,13 +57,9 @@ export const useSession = defineStore('session', () => {
     }
   }
 
-  function dispositionsFor(queue: string | null): Choice[] {
+  function dispositionsFor(queue: string | null): Disposition[] {
     return config.value.dispositions.filter(
-      (choice) =>
-        choice.queues === undefined ||
-        choice.queues === null ||
-        choice.queues.length === 0 ||
-        (queue !== null && choice.queues.includes(queue)),
+      ({ queues }) => queues.length === 0 || (queue !== null && queues.includes(queue)),
     )
   }
 
