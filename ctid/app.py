@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 
 import structlog
 from routing.engine import Engine
@@ -30,6 +31,8 @@ from ctid.screen_pop import ScreenPops
 from ctid.settings import Settings
 from ctid.systemd import Notifier, Watchdog
 from ctid.tasks import cancel_and_wait, live_tasks, spawn
+from ctid.telephony.asterisk.ami import AmiSettings
+from ctid.telephony.asterisk.fastagi import AgiSettings
 from ctid.telephony.asterisk.switch import AsteriskSwitch
 from ctid.telephony.port import Switch
 from ctid.timers import Timers
@@ -111,8 +114,20 @@ class Daemon:
             source=crm, announcer=self._announcer, clock=clock, report=self._report
         )
         self._records = RecordWriter(crm, clock, self._pops.forget)
+        pbx = settings.asterisk
         self._switch: Switch = AsteriskSwitch(
-            settings.asterisk, clock=clock, recording_path=self._plan.intake_path
+            ami=AmiSettings(
+                host=pbx.ami.host,
+                port=pbx.ami.port,
+                username=pbx.ami.username,
+                secret=pbx.ami.secret,
+            ),
+            agi=AgiSettings(host=pbx.agi.host, port=pbx.agi.port, allow=tuple(pbx.agi.allow)),
+            raw_path=self._plan.intake_path,
+            message_path=self._plan.message_path,
+            clock=clock,
+            rng=Random(),  # noqa: S311 - spreads reconnects, nothing secret
+            trunk=pbx.trunk,
         )
         self._executor = Executor(
             switch=self._switch,

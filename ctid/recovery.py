@@ -44,7 +44,7 @@ class Recovered:
     """What a start found."""
 
     facts: tuple[Fact, ...]
-    known: frozenset[InteractionId]  # whose caller is expected to knock again
+    known: Mapping[InteractionId, AgentId | None]  # who is there, and with whom they talk
     ended: int
     adopted: int
 
@@ -75,21 +75,22 @@ def on_start(rows: Iterable[LiveRow], calls: Iterable[LiveCall]) -> Recovered:
         else:
             interactions.append(row)
     left = {call.interaction: call for call in calls}
-    known: set[InteractionId] = set()
+    known: dict[InteractionId, AgentId | None] = {}
     ended = 0
     for row in interactions:
         interaction = InteractionId(row.id)
         call = left.pop(interaction, None)
+        agent: AgentId | None = None
         if call is None:
             ended += 1
         else:
-            known.add(interaction)
+            agent = known[interaction] = agent_of(call, by_phone)
         facts.append(
             InteractionRestored(
                 interaction=interaction,
                 snapshot=row.snapshot,
                 present=call is not None,
-                agent=agent_of(call, by_phone) if call is not None else None,
+                agent=agent,
             )
         )
     adopted = 0
@@ -98,7 +99,7 @@ def on_start(rows: Iterable[LiveRow], calls: Iterable[LiveCall]) -> Recovered:
         if agent is None:
             continue
         adopted += 1
-        known.add(call.interaction)
+        known[call.interaction] = agent
         facts.append(
             InteractionRestored(
                 interaction=call.interaction,
@@ -112,7 +113,7 @@ def on_start(rows: Iterable[LiveRow], calls: Iterable[LiveCall]) -> Recovered:
                 agent=agent,
             )
         )
-    return Recovered(facts=tuple(facts), known=frozenset(known), ended=ended, adopted=adopted)
+    return Recovered(facts=tuple(facts), known=known, ended=ended, adopted=adopted)
 
 
 class EngineViews(Protocol):
@@ -134,7 +135,9 @@ def on_reconnect(engine: EngineViews, calls: Iterable[LiveCall]) -> list[Fact]:
         call = there.get(view.id)
         if call is None:
             facts.append(CallerHungUp(interaction=view.id))
-        elif view.agent is not None and view.state == "talking":
-            if agent_of(call, by_phone) != view.agent:
-                facts.append(AgentHungUp(interaction=view.id, agent=view.agent))
+            continue
+        if view.agent is None or view.state != "talking":
+            continue
+        if agent_of(call, by_phone) != view.agent:
+            facts.append(AgentHungUp(interaction=view.id, agent=view.agent))
     return facts

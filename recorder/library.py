@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from recorder.errors import RecordingError
-from recorder.media import copy_as_wav, wav_duration_s
+from recorder.media import CHANNELS, copy_as_wav, seek_to_sound, wav_duration_s
 from recorder.plan import RecordingPlan
 from routing.ids import RecordingId
 
@@ -50,8 +50,10 @@ def finalise(plan: RecordingPlan, recording: RecordingId, at: float) -> Finished
     there is either the raw file or the whole library file. Done before, it reports what is there.
     Raises RecordingError when there is nothing to keep.
     """
-    raw = plan.intake_path(recording)
     target = plan.library_path(recording, at)
+    raw, channels = plan.intake_path(recording), CHANNELS
+    if not raw.exists() and plan.message_path(recording).exists():
+        raw, channels = plan.message_path(recording), 1
     if not raw.exists():
         if target.exists():
             return _describe(plan, recording, target)
@@ -61,7 +63,9 @@ def finalise(plan: RecordingPlan, recording: RecordingId, at: float) -> Finished
     try:
         with raw.open("rb") as source, part.open("wb") as out:
             hashing = _Hashing(out)
-            sound = copy_as_wav(source, hashing, raw.stat().st_size)
+            start = 0 if raw.suffix == ".raw" else seek_to_sound(source)
+            size = raw.stat().st_size - start
+            sound = copy_as_wav(source, hashing, size, channels=channels)
             out.flush()
             os.fsync(out.fileno())
     except RecordingError:
@@ -111,7 +115,7 @@ def leftovers(plan: RecordingPlan) -> Iterator[str]:
     """Stems of the raw files in the intake directory (see ``plan.safe_stem``), for recovery."""
     if plan.intake_dir.is_dir():
         for entry in sorted(plan.intake_dir.iterdir()):
-            if entry.suffix == ".raw" and entry.is_file():
+            if entry.suffix in (".raw", ".wav") and entry.is_file():
                 yield entry.stem
 
 

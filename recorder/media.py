@@ -14,7 +14,6 @@ from recorder.errors import RecordingError
 SAMPLE_RATE_HZ = 8000
 CHANNELS = 2  # left: what the caller says, right: what the caller hears
 SAMPLE_BYTES = 2
-BYTES_PER_S = SAMPLE_RATE_HZ * CHANNELS * SAMPLE_BYTES
 CHUNK = 1 << 18
 
 
@@ -57,16 +56,29 @@ class Sound:
     peak: int
 
 
-def copy_as_wav(raw: BinaryIO, out: Sink, raw_bytes: int) -> Sound:
-    """Write ``raw_bytes`` of interleaved stereo PCM as a WAV and measure it on the way.
+def seek_to_sound(wav: BinaryIO) -> int:
+    """Move behind the header of a 16-bit PCM WAV that the PBX wrote; returns the header's bytes.
+
+    The sizes in the header are not believed: a PBX that died has not filled them in.
+    """
+    head = wav.read(4096)
+    data = head.find(b"data")
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE" or data < 0:
+        raise RecordingError("the PBX left a file that is not a WAV")
+    wav.seek(data + 8)
+    return data + 8
+
+
+def copy_as_wav(raw: BinaryIO, out: Sink, raw_bytes: int, *, channels: int = CHANNELS) -> Sound:
+    """Write ``raw_bytes`` of interleaved PCM as a WAV and measure it on the way.
 
     A last frame that was cut is dropped. Raises RecordingError when there is no whole frame.
     """
-    frame = CHANNELS * SAMPLE_BYTES
+    frame = channels * SAMPLE_BYTES
     whole = raw_bytes - raw_bytes % frame
     if whole == 0:
         raise RecordingError("the recording holds no sound: the file is empty")
-    out.write(wav_header(whole))
+    out.write(wav_header(whole, channels=channels))
     left = whole
     peak = 0
     while left:
@@ -80,9 +92,12 @@ def copy_as_wav(raw: BinaryIO, out: Sink, raw_bytes: int) -> Sound:
             samples.byteswap()
         if samples:
             peak = max(peak, max(samples), -min(samples))
-    return Sound(duration_s=whole / BYTES_PER_S, peak=peak)
+    return Sound(duration_s=whole / (SAMPLE_RATE_HZ * frame), peak=peak)
 
 
 def wav_duration_s(path: Path) -> float:
     """Seconds of sound in a WAV file made by :func:`copy_as_wav`."""
-    return max(0, path.stat().st_size - 44) / BYTES_PER_S
+    with path.open("rb") as file:
+        head = file.read(44)
+    bytes_per_s: int = struct.unpack_from("<I", head, 28)[0]
+    return max(0, path.stat().st_size - 44) / bytes_per_s

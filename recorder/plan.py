@@ -39,6 +39,10 @@ class RecordingPlan:
         """The file that the PBX writes: raw interleaved stereo, 16 bit, 8 kHz (MixMonitor D)."""
         return self.intake_dir / f"{safe_stem(recording)}.raw"
 
+    def message_path(self, recording: RecordingId) -> Path:
+        """The file of a voice message, which the PBX writes as a WAV of one channel."""
+        return self.intake_dir / f"{safe_stem(recording)}.wav"
+
     def library_path(self, recording: RecordingId, at: float) -> Path:
         """The finished file, by day (UTC) so that no folder grows without bound.
 

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             await store.users.update(SYSTEM, args.username, {"disabled": True}, now)
             print(f"{args.username} is disabled")
         else:
-            for user in await store.users.list(SYSTEM):
+            for user in await store.users.all(SYSTEM):
                 state = "disabled" if user.disabled else ""
                 teams = ",".join(user.teams)
                 print(

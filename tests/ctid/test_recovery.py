@@ -54,7 +54,7 @@ def test_rows_and_legs_are_matched() -> None:
     assert restored[InteractionId("talks")].agent == "li"
     assert not restored[InteractionId("gone")].present
     assert InteractionId("new") not in restored  # it will knock by itself
-    assert found.known == {"waits", "talks"}
+    assert found.known == {"waits": None, "talks": "li"}
     assert (found.ended, found.adopted) == (1, 0)
 
 
@@ -79,4 +79,4 @@ def test_every_row_becomes_exactly_one_fact(rows: set[str], calls: set[str]) -> 
     restored = [f for f in found.facts if isinstance(f, InteractionRestored)]
     assert sorted(f.interaction for f in restored) == sorted(rows)
     assert {f.interaction for f in restored if f.present} == rows & calls
-    assert found.known == rows & calls
+    assert set(found.known) == rows & calls

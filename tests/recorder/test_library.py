@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recorder.errors import RecordingError
 from recorder.library import finalise, leftovers, resolve
+from recorder.media import wav_header
 from recorder.plan import RecordingPlan, safe_stem
 from routing.ids import RecordingId
 
@@ -85,6 +86,24 @@ def test_nothing_to_keep_says_why(plan: RecordingPlan, content: bytes | None, wh
 def test_a_cut_last_frame_is_dropped(plan: RecordingPlan) -> None:
     put_raw(plan, [(1, 1)] * 8, tail=b"\x01\x02\x03")
     assert finalise(plan, ID, DAY).size_bytes == 44 + 8 * 4
+
+
+def test_a_voice_message_stays_one_channel_and_its_unfilled_header_is_mended(
+    plan: RecordingPlan,
+) -> None:
+    head = wav_header(0, channels=1)  # as a PBX leaves it that was killed
+    plan.message_path(ID).write_bytes(head + struct.pack("<h", 77) * 8000)
+    done = finalise(plan, ID, DAY)
+    with wave.open(str(resolve(plan, done.path))) as wav:
+        assert (wav.getnchannels(), wav.getnframes()) == (1, 8000)
+    assert done.duration_s == 1.0
+    assert finalise(plan, ID, DAY).duration_s == 1.0
+
+
+def test_a_message_that_is_no_wav_is_refused(plan: RecordingPlan) -> None:
+    plan.message_path(ID).write_bytes(b"not a wav at all")
+    with pytest.raises(RecordingError, match="not a WAV"):
+        finalise(plan, ID, DAY)
 
 
 def test_leftovers_are_found(plan: RecordingPlan) -> None:
