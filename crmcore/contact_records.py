@@ -418,7 +418,7 @@ def shaped(conn: sqlite3.Connection, actor: Actor, rows: Sequence[sqlite3.Row]) 
         one = dict(row)
         one.pop("number_key")
         for name in _JSON:
-            one[name] = json.loads(one[name])
+            one[name] = json.loads(one[name]) if one[name] != "[]" else []
         one["survey"] = json.loads(one["survey"]) if one["survey"] else None
         one["id"] = str(one["id"])
         one["customer_name"] = actor.text(names.get(one["customer"], ""))

@@ -451,6 +451,15 @@ def get(conn: sqlite3.Connection, actor: Actor, customer: object) -> Row:
     return found[0]
 
 
+def readable(conn: sqlite3.Connection, actor: Actor, customer: int) -> bool:
+    """Whether the actor may read this active customer."""
+    scope = actor.require("customer", "read")
+    row = conn.execute(
+        "SELECT owner, team FROM customers WHERE id = ? AND state = 'active'", (customer,)
+    ).fetchone()
+    return row is not None and actor.reaches(scope, row["owner"], row["team"])
+
+
 def load(conn: sqlite3.Connection, actor: Actor, ids: Sequence[int]) -> list[Row]:
     """The customers of these ids that the actor may read, in the order given, masked."""
     if not ids:
@@ -484,7 +493,7 @@ def _shape(actor: Actor, row: sqlite3.Row, parts: Mapping[str, Mapping[int, list
     id_ = one.pop("id")
     for name in ("name_key", "sound", "import_id"):
         one.pop(name)
-    one["custom"] = actor.masked_values(json.loads(one["custom"]))
+    one["custom"] = actor.masked_values(json.loads(one["custom"])) if one["custom"] != "{}" else {}
     one["vip"], one["blocked"] = bool(one["vip"]), bool(one["blocked"])
     one["name"] = actor.text(one["name"])
     one["merged_into"] = str(one["merged_into"]) if one["merged_into"] else None

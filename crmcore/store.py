@@ -7,11 +7,11 @@ Nothing here asks a clock; ``now`` is Unix seconds, given by the caller.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from crmcore import access, contact_records, customers, matching, pop, search
+from crmcore import access, contact_records, customers, matching, pop, search, timeline
 from crmcore.access import SYSTEM, Actor, Policy
 from crmcore.db import Database
 from crmcore.journal import Journal
@@ -231,3 +231,17 @@ class Store:
             return customers.load(conn, actor, ids), str(more) if more else None
 
         return await self.db.read(fetch)
+
+    async def timeline(
+        self,
+        actor: Actor,
+        customer: str,
+        *,
+        types: Sequence[str] = (),
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[Row], str | None]:
+        """Everything that happened with a customer; see :mod:`crmcore.timeline`."""
+        return await self.read(
+            timeline.page, actor, customer, types=types, cursor=cursor, limit=limit
+        )

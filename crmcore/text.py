@@ -125,8 +125,10 @@ def match_expression(query: str) -> str:
     runs = _RUN.findall(fold(query[:MAX_QUERY]))
     for n, run in enumerate(runs):
         if _IS_HAN.match(run):
+            if len(run) == 1 and len(runs) > 1:
+                continue  # the 号 of 53号: everywhere, and within a pair wherever 楼 follows
             if len(run) == 1:
-                terms.append(f'"{run}"*')
+                terms.append(f'"{run}"')
             else:
                 pairs = " ".join(run[i : i + 2] for i in range(len(run) - 1))
                 terms.append(f'"{pairs}"')
