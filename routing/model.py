@@ -1,8 +1,8 @@
 """The routing configuration: who is there, who serves what, and what happens to those who arrive.
 
 Plain frozen values, checked as a whole by :func:`routing.check.problems` (ids that lead nowhere)
-and by ``ctid/queues_file.py`` (the human form, ``config/queues.toml``). Times are seconds unless a name
-says otherwise; every list keeps the order of the file, which is the last tie-break everywhere.
+and by ``ctid/queues_file.py`` (the human form, ``config/queues.toml``). Times are seconds unless a
+name says otherwise; every list keeps the order of the file, which is the last tie-break everywhere.
 """
 
 from __future__ import annotations
@@ -215,6 +215,7 @@ class OverflowReason(StrEnum):
     CLOSED = "closed"  # the queue's hours
     DIGIT = "digit"  # the caller pressed ``digit`` while waiting
     UNROUTABLE = "unroutable"  # no agent has the skills, even fully relaxed
+    OFFERS = "offers"  # Queue.max_offers without success
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -471,6 +472,7 @@ class RoutingConfig:
     customers: CustomerRules = field(default_factory=CustomerRules)
     default_queue: QueueId | None = None  # for a dialled number that no entry knows
     apology: tuple[Prompt, ...] = (Prompt(value="ctid-number-unknown"),)
+    sorry: tuple[Prompt, ...] = (Prompt(value="ctid-sorry"),)  # when a queue ends without a rule
     language: str = "zh-CN"
     timezone: str = "Asia/Shanghai"
     reserve_lease_s: float = 10.0  # an offer nobody confirmed is taken back after ring time + this

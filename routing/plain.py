@@ -2,7 +2,7 @@
 
 One converter per class is built once and kept, so that the journal can afford it. Knows str, int,
 float, bool, ``Any``, ``X | None``, ``tuple[X, ...]``, ``Mapping``, string enums, ``NewType`` of
-these and dataclasses. Fields that hold their default are left out of the plain form unless ``full``.
+these and dataclasses. Fields that hold their default are left out unless ``full``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,155 @@
+"""How interactions end: release, the account for the contact record, and nothing left behind."""
+
+from __future__ import annotations
+
+from routing import agents, audio, place, withdrawal
+from routing.agent_state import AgentState
+from routing.commands import FileContactRecord, InteractionAccount, Outcome, Prompt, Release
+from routing.facts import Channel
+from routing.floor import Floor, Promise
+from routing.ids import InteractionId
+from routing.interaction_state import State
+from routing.pool import Pool
+from routing.records import Interaction
+
+NORMAL_CLEARING = 16
+
+
+def say_then_release(
+    floor: Floor, live: Interaction, prompts: tuple[Prompt, ...], outcome: Outcome, cause: int = 16
+) -> None:
+    """A few words to whoever can hear them, then hang up."""
+    if live.leaving is None:
+        live.leaving = outcome
+    if prompts and audio.hears(live):
+        audio.play(floor, live, prompts, f"release:{cause}")
+    else:
+        release(floor, live, "released", live.leaving, cause)
+
+
+def release(
+    floor: Floor, live: Interaction, event: str, outcome: Outcome, cause: int = NORMAL_CLEARING
+) -> None:
+    """Hang up. The end is CallerHungUp; should it never be reported, a timer stands in."""
+    if live.leaving is None or outcome is Outcome.RELEASED:
+        live.leaving = outcome
+    withdrawal.all_asked(floor, live, "withdrawn")
+    place.leave(floor, live)
+    _leave_agent(floor, live)
+    if not live.customer_here and live.agent is None:
+        finish(floor, live, event)
+        return
+    live.move(event, State.RELEASING)
+    floor.emit(Release(interaction=live.id, cause=cause))
+    guard_end(floor, live)
+    floor.touch(live)
+
+
+def guard_end(floor: Floor, live: Interaction) -> None:
+    """End by ourselves if the adapter does not report the end."""
+    floor.start_own_timer(
+        live, "end", floor.config.reserve_lease_s, lambda floor: finish(floor, live, "given_up")
+    )
+
+
+def agent_left(floor: Floor, live: Interaction) -> None:
+    """The conversation is over for the agent; what was talked counts."""
+    agent = live.agent
+    assert agent is not None
+    if live.talk_since is not None:
+        live.talk_s += floor.now - live.talk_since
+        live.talk_since = None
+        engagement = agent.engagements[live.id]
+        engagement.pool.talking -= 1
+        engagement.pool.waits.handled(floor.now - engagement.talk_since)
+        agents.begin_wrap_up(floor, agent, live)
+    floor.touch(live)
+
+
+def _leave_agent(floor: Floor, live: Interaction) -> None:
+    agent = live.agent
+    if agent is None:
+        return
+    engagement = agent.engagements.get(live.id)
+    if engagement is None or engagement.state is AgentState.WRAP_UP:
+        return
+    agent_left(floor, live)
+
+
+def finish(floor: Floor, live: Interaction, event: str, outcome: Outcome | None = None) -> None:
+    """The interaction is over: free everybody, cancel everything, file the contact record."""
+    withdrawal.all_asked(floor, live, "withdrawn")
+    _leave_agent(floor, live)
+    if outcome is None:
+        outcome = live.leaving or Outcome.ABANDONED
+    if live.answered_at is not None and outcome is not Outcome.RELEASED:
+        outcome = Outcome.ANSWERED
+    pool = live.pool
+    if pool is not None and live.entry is not None:
+        wait_s = floor.now - live.queued_at
+        pool.waits.waited(wait_s, gave_up=outcome is Outcome.ABANDONED)
+        if outcome is Outcome.ABANDONED:
+            floor.figures(pool).abandoned += 1
+            note_missed(floor, live, pool)
+    place.leave(floor, live)
+    live.move(event, State.ENDED)
+    for timer in sorted(live.timers):
+        floor.cancel_timer(timer)
+    live.timers.clear()
+    del floor.live[live.id]
+    floor.emit(FileContactRecord(account=account(floor, live, outcome)))
+    floor.out.extend(live.amendments)
+    floor.touch(live)
+
+
+def account(floor: Floor, live: Interaction, outcome: Outcome) -> InteractionAccount:
+    """What the contact record says."""
+    waited_until = live.answered_at if live.answered_at is not None else floor.now
+    since = live.waiting_since
+    return InteractionAccount(
+        interaction=live.id,
+        channel=live.channel,
+        caller=live.caller,
+        did=live.did,
+        outcome=outcome,
+        arrived_at=live.arrived_at,
+        ended_at=floor.now,
+        queue=live.queues[-1] if live.queues else None,
+        queued_at=since,
+        answered_at=live.answered_at,
+        wait_s=waited_until - since if since is not None else 0.0,
+        talk_s=live.talk_s,
+        agent=live.agents[-1] if live.agents else None,
+        customer=live.customer,
+        priority=live.priority,
+        queues=tuple(live.queues),
+        agents=tuple(live.agents),
+        offers=tuple(live.offers),
+        recordings=tuple(live.recordings),
+        recording_failures=tuple(live.recording_failures),
+        causes=tuple(live.causes),
+    )
+
+
+def note_missed(floor: Floor, live: Interaction, pool: Pool) -> None:
+    """Promise a callback to a missed caller, where the queue says so."""
+    policy = pool.queue.callback
+    wanted = policy.after_closed if live.leaving is Outcome.CLOSED else policy.after_abandon
+    if (
+        policy.enabled
+        and wanted
+        and live.channel is Channel.VOICE
+        and live.caller.number
+        and not live.handed_over
+    ):
+        live.handed_over = True
+        floor.promises.append(
+            Promise(
+                id=InteractionId(f"{live.id}.cb"),
+                queue=pool.queue.id,
+                number=live.caller.number,
+                name=live.caller.name,
+                waiting_since=floor.now,
+                like=live,
+            )
+        )

@@ -1,0 +1,228 @@
+"""The life of an interaction: ``state x event -> states that may follow``, as one literal table.
+
+Events are the class names of facts and, in lower case, what the engine itself brings about:
+``agent_found`` (an offer goes out), ``sent_on`` (a rule moves it out of its queue), ``released``
+(somebody or a flow ends it), ``given_up`` (the adapter never confirmed the end), ``adopted`` (found connected after a
+restart).
+A fact that is not in the row of the state is an error that changes nothing.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class State(StrEnum):
+    """Where an interaction stands."""
+
+    ENTERING = "entering"  # a flow runs: prompts, menus, identification
+    WAITING = "waiting"  # in a queue, free to be offered
+    OFFERING = "offering"  # one or more agents are asked
+    WITHDRAWING = "withdrawing"  # the offer was cancelled, its end is not reported yet
+    CALLING = "calling"  # a callback: the customer's phone rings
+    TALKING = "talking"
+    AFTER_CALL = "after_call"  # the agent has left, the caller is still there
+    EXTERNAL = "external"  # connected to an outside number
+    RELEASING = "releasing"  # hung up by us, not confirmed yet
+    ADRIFT = "adrift"  # keeps its place, but is not under control until CallerReturned
+    ENDED = "ended"
+
+
+E, W, O, X = State.ENTERING, State.WAITING, State.OFFERING, State.WITHDRAWING  # noqa: E741
+C, T, A = State.CALLING, State.TALKING, State.AFTER_CALL
+P, R, D, Z = State.EXTERNAL, State.RELEASING, State.ADRIFT, State.ENDED
+
+TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
+    State.ENTERING: {
+        "StepFinished": (E, W, P, R),
+        "CustomerMatched": (E, W, P, R),
+        "CustomerNotFound": (E, W, P, R),
+        "TimerFired": (E, W, P, R, Z),
+        "CommandFailed": (E, W, P, R, Z),
+        "CallerHungUp": (Z,),
+        "ControlLost": (D,),
+        "CallerReturned": (E,),
+        "CallbackRequested": (R,),
+        "ReleaseRequested": (R,),
+        "RecordingStarted": (E,),
+        "RecordingEnded": (E,),
+        "RecordingFailed": (E,),
+        "DispositionSet": (E,),
+        "released": (R, Z),
+        "sent_on": (E, W, P),
+    },
+    State.WAITING: {
+        "agent_found": (O, C),
+        "StepFinished": (W, E, R),
+        "CustomerMatched": (W, R),
+        "CustomerNotFound": (W,),
+        "TimerFired": (W, E, R, Z),
+        "CommandFailed": (W, Z),
+        "CallerHungUp": (Z,),
+        "ControlLost": (D,),
+        "CallerReturned": (W,),
+        "CallbackRequested": (R,),
+        "ReleaseRequested": (R, W, Z),
+        "sent_on": (E,),
+        "released": (R, Z),
+    },
+    State.OFFERING: {
+        "OfferRinging": (O,),
+        "OfferAnswered": (T, C),
+        "OfferDeclined": (O,),
+        "OfferFailed": (O,),
+        "OfferEnded": (W, E, R, Z),
+        "StepFinished": (O,),
+        "CustomerMatched": (O, X),
+        "CustomerNotFound": (O,),
+        "TimerFired": (O, X),
+        "CommandFailed": (O, W, Z),
+        "CallerHungUp": (Z,),
+        "ControlLost": (D,),
+        "CallerReturned": (W,),
+        "CallbackRequested": (R,),
+        "ReleaseRequested": (R, X),
+        "sent_on": (X,),
+        "released": (R,),
+    },
+    State.WITHDRAWING: {
+        "OfferRinging": (X,),
+        "OfferAnswered": (T, C),
+        "OfferDeclined": (X,),
+        "OfferFailed": (X,),
+        "OfferEnded": (W, E, R, Z),
+        "StepFinished": (X,),
+        "CustomerMatched": (X,),
+        "CustomerNotFound": (X,),
+        "TimerFired": (X, W, E, R, Z),
+        "CommandFailed": (X, W, E, Z),
+        "CallerHungUp": (Z,),
+        "ControlLost": (D,),
+        "CallerReturned": (W, E),
+        "CallbackRequested": (R,),
+        "ReleaseRequested": (R, X),
+        "released": (R,),
+    },
+    State.CALLING: {
+        "CustomerAnswered": (T, O),
+        "CustomerCallFailed": (W, Z),
+        "AgentHungUp": (W, R, Z),
+        "CallerHungUp": (W, Z),
+        "TimerFired": (W, Z),
+        "CommandFailed": (W, Z),
+        "CustomerMatched": (C,),
+        "CustomerNotFound": (C,),
+        "ReleaseRequested": (R,),
+    },
+    State.TALKING: {
+        "AgentHungUp": (A,),
+        "CallerHungUp": (Z,),
+        "StepFinished": (T,),
+        "CustomerMatched": (T,),
+        "CustomerNotFound": (T,),
+        "OfferRinging": (T,),
+        "OfferDeclined": (T,),
+        "OfferFailed": (T,),
+        "OfferEnded": (T,),
+        "TimerFired": (T,),
+        "CommandFailed": (T,),
+        "ControlLost": (T,),
+        "CallerReturned": (A,),
+        "ReleaseRequested": (R, W),
+        "RecordingStarted": (T,),
+        "RecordingEnded": (T,),
+        "RecordingFailed": (T,),
+        "DispositionSet": (T,),
+    },
+    State.AFTER_CALL: {
+        "CallerHungUp": (Z,),
+        "AgentHungUp": (A,),
+        "StepFinished": (A, R),
+        "CustomerMatched": (A,),
+        "CustomerNotFound": (A,),
+        "TimerFired": (A, R, Z),
+        "CommandFailed": (A, R, Z),
+        "ControlLost": (A,),
+        "CallerReturned": (A,),
+        "ReleaseRequested": (R,),
+        "RecordingStarted": (A,),
+        "RecordingEnded": (A,),
+        "RecordingFailed": (A,),
+        "DispositionSet": (A,),
+        "released": (R,),
+    },
+    State.EXTERNAL: {
+        "ExternalEnded": (E, W, P, R),
+        "CallerHungUp": (Z,),
+        "StepFinished": (P,),
+        "CustomerMatched": (P,),
+        "CustomerNotFound": (P,),
+        "TimerFired": (P,),
+        "CommandFailed": (E, W, P, R),
+        "ControlLost": (P,),
+        "CallerReturned": (E, W, P, R),
+        "ReleaseRequested": (R,),
+    },
+    State.RELEASING: {
+        "CallerHungUp": (Z,),
+        "AgentHungUp": (R,),
+        "StepFinished": (R,),
+        "OfferRinging": (R,),
+        "OfferAnswered": (R,),
+        "OfferDeclined": (R,),
+        "OfferFailed": (R,),
+        "OfferEnded": (R,),
+        "CustomerMatched": (R,),
+        "CustomerNotFound": (R,),
+        "CustomerAnswered": (R,),
+        "CustomerCallFailed": (Z,),
+        "ExternalEnded": (R,),
+        "TimerFired": (R, Z),
+        "CommandFailed": (R, Z),
+        "ControlLost": (R,),
+        "CallerReturned": (R,),
+        "ReleaseRequested": (R,),
+        "RecordingStarted": (R,),
+        "RecordingEnded": (R,),
+        "RecordingFailed": (R,),
+        "DispositionSet": (R,),
+    },
+    State.ADRIFT: {
+        "adopted": (T,),
+        "CallerReturned": (W, E, R),
+        "CallerHungUp": (Z,),
+        "OfferAnswered": (T,),
+        "OfferRinging": (D,),
+        "OfferDeclined": (D,),
+        "OfferFailed": (D,),
+        "OfferEnded": (D,),
+        "AgentHungUp": (D,),
+        "StepFinished": (D,),
+        "CustomerMatched": (D,),
+        "CustomerNotFound": (D,),
+        "TimerFired": (D, Z),
+        "CommandFailed": (D,),
+        "ControlLost": (D,),
+        "ReleaseRequested": (R,),
+        "RecordingStarted": (D,),
+        "RecordingEnded": (D,),
+        "RecordingFailed": (D,),
+        "DispositionSet": (D,),
+    },
+    State.ENDED: {},
+}
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram (self-loops left out)."""
+    lines = ["stateDiagram-v2", f"    [*] --> {State.ENTERING}"]
+    arrows: dict[tuple[State, State], list[str]] = {}
+    for state, row in TABLE.items():
+        for event, targets in row.items():
+            for target in targets:
+                if target is not state:
+                    arrows.setdefault((state, target), []).append(event)
+    lines += [f"    {a} --> {b}: {', '.join(events)}" for (a, b), events in arrows.items()]
+    lines.append(f"    {State.ENDED} --> [*]")
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""An interaction's place in a queue.
+
+Urgency is one number, the *virtual arrival*: the time at which the wait began, minus a head start
+in seconds for priority and the queue's weight. Least is served first, so a second of waiting counts
+the same for everybody and the order of two callers never changes while they wait. Head starts are
+bounded by ``max_head_start_s``, hence the bound on starvation (docs/routing.md).
+"""
+
+from __future__ import annotations
+
+from routing.floor import Floor
+from routing.model import Queue
+from routing.records import Interaction
+
+TIMERS = ("wait", "stage", "say", "patience", "due")
+
+
+def urgency(floor: Floor, live: Interaction, queue: Queue) -> float:
+    """The virtual arrival of ``live`` in ``queue``."""
+    assert live.waiting_since is not None
+    limit = floor.config.max_head_start_s
+    head_start_s = (live.priority + queue.priority) * queue.priority_step_s + queue.head_start_s
+    return live.waiting_since - max(-limit, min(limit, head_start_s))
+
+
+def key_of(live: Interaction) -> tuple[int, int]:
+    """The line in which the interaction belongs now."""
+    assert live.pool is not None
+    return live.pool.need(live.need), live.rounds
+
+
+def leave_line(floor: Floor, live: Interaction) -> None:
+    """Out of the line, but not out of the queue: an offer goes out, or control was lost."""
+    assert live.pool is not None
+    live.pool.unpark(live)
+    if live.preferred is not None:
+        live.preferred.wanted.pop(live.id, None)
+
+
+def leave(floor: Floor, live: Interaction) -> None:
+    """Out of the queue."""
+    pool = live.pool
+    if pool is None or live.entry is None:
+        return
+    leave_line(floor, live)
+    pool.order.remove(live.entry)
+    live.entry = None
+    live.preferred = None
+    for name in TIMERS:
+        floor.cancel_own_timer(live, name)
+    floor.touch(live)

@@ -1,0 +1,272 @@
+"""One queue's index: idle agents and waiting interactions, sorted, and found without scanning.
+
+Idle agents stand in *buckets*: those of one level and penalty whom every need of the queue scores
+alike, sorted by the strategy's rank. Waiting interactions stand in *lines*: those with one need and
+one number of level rounds, sorted by urgency. To find the best agent for an interaction is to
+compare the heads of a few buckets, and the other way round the heads of a few lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from routing.draws import Draws
+from routing.estimate import ExpectedWait, WaitModel
+from routing.ids import AgentId
+from routing.line import Entry, Line
+from routing.model import Queue, Requirement
+from routing.records import Interaction, Seat
+from routing.skills import ANY_LEVEL, Need, Score, score
+from routing.strategies import Reach, Strategy, strategy
+
+MAX_NEEDS = 64
+"""Above this, needs that nobody waits with are forgotten."""
+
+
+class Bucket:
+    """Idle agents who are alike for every need of the queue."""
+
+    __slots__ = ("clock", "level", "line", "penalty", "scores")
+
+    def __init__(self, level: int, penalty: int, scores: tuple[Score | None, ...]) -> None:
+        self.level = level
+        self.penalty = penalty
+        self.scores = scores
+        self.line = Line()
+        self.clock = 0.0  # of a race
+
+
+class Figures:
+    """Counts of one queue since the day began."""
+
+    __slots__ = ("abandoned", "answered", "entered", "in_time", "wait_sum_s")
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.answered = 0
+        self.abandoned = 0
+        self.in_time = 0
+        self.wait_sum_s = 0.0
+
+
+class Pool:
+    """The agents and the waiting interactions of one queue."""
+
+    __slots__ = (
+        "_buckets",
+        "_draws",
+        "_needs",
+        "_version",
+        "available",
+        "day",
+        "figures",
+        "level_index",
+        "lines",
+        "logged_in",
+        "order",
+        "possible",
+        "queue",
+        "seats",
+        "serving",
+        "staffed",
+        "strategy",
+        "talking",
+        "turn",
+        "waits",
+    )
+
+    def __init__(self, queue: Queue, draws: Draws) -> None:
+        self.queue = queue
+        self.strategy: Strategy = strategy(queue.strategy)
+        self.seats: dict[AgentId, Seat] = {}
+        self.lines: dict[tuple[int, int], Line] = {}
+        self.order = Line()  # everyone in the queue, also while offered
+        self.staffed: dict[int, int] = {}  # level -> agents logged in
+        self.level_index: dict[int, int] = {}
+        self.logged_in = 0
+        self.available = 0  # logged in and not paused, busy or not
+        self.serving = 0.0  # the same, each agent divided by the number of the agent's queues
+        self.waits = WaitModel()
+        self.possible: dict[tuple[Requirement, ...], bool] = {}  # could anybody ever take it
+        self.talking = 0
+        self.turn = 0
+        self.day = -1
+        self.figures = Figures()
+        self._draws = draws
+        self._needs: dict[Need, int] = {}
+        self._buckets: dict[tuple[int, int, tuple[Score | None, ...]], Bucket] = {}
+        self._version = 0
+
+    # --- agents ------------------------------------------------------------------------------
+
+    def staff(self, seat: Seat, change: int) -> bool:
+        """Count an agent as logged in (+1) or out (-1); whether the levels now count otherwise."""
+        self.logged_in += change
+        self.staffed[seat.level] = self.staffed.get(seat.level, 0) + change
+        before = self.level_index
+        self.number_levels()
+        return before != self.level_index
+
+    def number_levels(self) -> None:
+        """Number the levels in the order in which they are asked."""
+        skip = self.queue.level_skip_unstaffed
+        levels = sorted(level for level, n in self.staffed.items() if n > 0 or not skip)
+        self.level_index = {level: index for index, level in enumerate(levels)}
+
+    def open(self, seat: Seat) -> None:
+        """The agent stands idle in this queue from now on."""
+        bucket = self.bucket_of(seat)
+        if self.strategy.race:
+            seat.draw = self._draws.exponential()
+            rank: tuple[float, ...] = (bucket.clock + self.strategy.rank(seat)[0],)
+        else:
+            rank = self.strategy.rank(seat)
+        seat.entry = (*rank, seat.order, seat)
+        bucket.line.add(seat.entry)
+
+    def close(self, seat: Seat) -> None:
+        """The agent no longer stands idle in this queue."""
+        if seat.entry is not None:
+            assert seat.bucket is not None
+            seat.bucket.line.remove(seat.entry)
+            seat.entry = None
+
+    def bucket_of(self, seat: Seat) -> Bucket:
+        """The bucket for the agent; kept until the needs change."""
+        if seat.bucket is None or seat.version != self._version:
+            skills = seat.agent.config.skills
+            by_proficiency = self.strategy.by_proficiency
+            scores = tuple(score(n, skills, seat.penalty, by_proficiency) for n in self._needs)
+            key = (seat.level, seat.penalty, scores)
+            bucket = self._buckets.get(key)
+            if bucket is None:
+                bucket = self._buckets[key] = Bucket(*key)
+            seat.bucket = bucket
+            seat.version = self._version
+        return seat.bucket
+
+    def idle(self) -> int:
+        """How many agents stand idle in this queue."""
+        return sum(len(b.line) for b in self._buckets.values())
+
+    def reached(self, level: int, rounds: int) -> bool:
+        """Whether agents of ``level`` may be asked after ``rounds`` advances."""
+        return rounds == ANY_LEVEL or self.level_index.get(level, 0) <= rounds
+
+    def best(self, key: tuple[int, int]) -> list[Seat]:
+        """The idle agents whom an offer for this need and these rounds asks, best first."""
+        need, rounds = key
+        fitting = [
+            ((b.level, b.penalty, score), b)
+            for b in self._buckets.values()
+            if len(b.line)
+            and (score := b.scores[need]) is not None
+            and (rounds == ANY_LEVEL or self.reached(b.level, rounds))
+        ]
+        if not fitting:
+            return []
+        least = min(fitting, key=_prefix)[0]
+        if self.strategy.reach is Reach.ALL:
+            asked = [b for prefix, b in fitting if prefix[:2] == least[:2]]
+            entries = sorted(entry for b in asked for entry in b.line)
+            return [entry[-1] for entry in entries]
+        alike = [b for prefix, b in fitting if prefix == least]
+        if not self.strategy.race:
+            seat: Seat = min(b.line.first() for b in alike)[-1]
+            return [seat]
+        chosen = min(alike, key=_lead)
+        seat = chosen.line.first()[-1]
+        lead = _lead(chosen)[0]
+        for bucket in alike:
+            bucket.clock += lead
+        return [seat]
+
+    # --- waiting interactions ----------------------------------------------------------------
+
+    def need(self, need: Need) -> int:
+        """The number by which the lines know this need."""
+        number = self._needs.get(need)
+        if number is None:
+            if len(self._needs) >= MAX_NEEDS:
+                self._forget_needs()
+            number = self._needs[need] = len(self._needs)
+            self._sort_again()
+        return number
+
+    def _forget_needs(self) -> None:
+        """Keep only needs that somebody waits with."""
+        known = list(self._needs)
+        used = sorted({number for number, _ in self.lines})
+        renumbered = {old: new for new, old in enumerate(used)}
+        self._needs = {known[old]: new for old, new in renumbered.items()}
+        lines = {}
+        for (old, rounds), line in self.lines.items():
+            key = (renumbered[old], rounds)
+            lines[key] = line
+            for entry in line:
+                entry[-1].line_key = key
+        self.lines = lines
+
+    def _sort_again(self) -> None:
+        """Put the idle agents into the buckets of the changed needs."""
+        before = list(self._buckets.values())
+        self._buckets = {}
+        self._version += 1
+        for old in before:
+            for entry in old.line:
+                seat: Seat = entry[-1]
+                bucket = self.bucket_of(seat)
+                if self.strategy.race:
+                    entry = (entry[0] - old.clock, *entry[1:])
+                    seat.entry = entry
+                bucket.line.add(entry)
+
+    def park(self, live: Interaction, key: tuple[int, int]) -> None:
+        """The interaction waits in the line of this need and these rounds."""
+        line = self.lines.get(key)
+        if line is None:
+            line = self.lines[key] = Line()
+        assert live.entry is not None
+        line.add(live.entry)
+        live.line = line
+        live.line_key = key
+
+    def unpark(self, live: Interaction) -> None:
+        """The interaction waits no longer in its line (but keeps its place in ``order``)."""
+        if live.line is not None:
+            assert live.entry is not None
+            live.line.remove(live.entry)
+            if not len(live.line):
+                del self.lines[live.line_key]
+            live.line = None
+
+    def head_for(self, seat: Seat) -> Entry | None:
+        """The most urgent waiting interaction that this agent may take."""
+        best: Entry | None = None
+        scores = self.bucket_of(seat).scores
+        for (need, rounds), line in self.lines.items():
+            if scores[need] is None:
+                continue
+            if rounds != ANY_LEVEL and not self.reached(seat.level, rounds):
+                continue
+            entry = line.first()
+            if best is None or entry < best:
+                best = entry
+        return best
+
+    def expected_wait(self, position: int) -> ExpectedWait | None:
+        """The wait of whoever stands at ``position`` (1 is next); None when nobody serves."""
+        return self.waits.expect(position, self.serving)
+
+    def waiting(self) -> Iterator[Interaction]:
+        """Everyone in the queue, the most urgent first."""
+        return (entry[-1] for entry in self.order)
+
+
+def _prefix(item: tuple[tuple[int, int, Score], Bucket]) -> tuple[int, int, Score]:
+    return item[0]
+
+
+def _lead(bucket: Bucket) -> tuple[float, int]:
+    head = bucket.line.first()
+    return (head[0] - bucket.clock, head[1])

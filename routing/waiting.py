@@ -1,0 +1,262 @@
+"""Waiting in a queue: joining, stages, preferred agents, and the rules by which one leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+from routing import audio, ending
+from routing.commands import Outcome
+from routing.facts import AgentStatus
+from routing.floor import Floor
+from routing.ids import AgentId
+from routing.interaction_state import State
+from routing.model import Joining, Overflow, OverflowReason, Queue, Requirement
+from routing.place import key_of, leave, leave_line, urgency
+from routing.pool import Pool
+from routing.records import Interaction
+from routing.skills import asked_by, score, stage_at
+
+OUTCOMES = {
+    OverflowReason.WAIT: Outcome.TIMED_OUT,
+    OverflowReason.OFFERS: Outcome.TIMED_OUT,
+    OverflowReason.CLOSED: Outcome.CLOSED,
+}
+
+
+def enter(floor: Floor, live: Interaction, pool: Pool) -> bool:
+    """Join the queue; false if the queue's rules refuse, and then the rules were followed."""
+    queue = pool.queue
+    live.pool = pool
+    live.queued_at = floor.now
+    if live.waiting_since is None:
+        live.waiting_since = floor.now
+    if not live.queues or live.queues[-1] != queue.id:
+        live.queues.append(queue.id)
+    live.asked = _asked(floor, live, queue)
+    refusal = _refusal(floor, live, pool) if live.customer_here else None
+    if refusal is not None:
+        send_on(floor, live, refusal)
+        return False
+    live.queue_offers = 0
+    live.welcomed = False
+    live.music = False
+    take_place(floor, live, pool)
+    floor.figures(pool).entered += 1
+    _prefer(floor, live)
+    resume(floor, live)
+    return True
+
+
+def take_place(floor: Floor, live: Interaction, pool: Pool) -> None:
+    """Stand where urgency says."""
+    live.asked = _asked(floor, live, pool.queue)
+    live.entry = (urgency(floor, live, pool.queue), live.seq, live)
+    pool.order.add(live.entry)
+
+
+def _asked(floor: Floor, live: Interaction, queue: Queue) -> tuple[Requirement, ...]:
+    language = live.language or floor.config.language
+    return asked_by(queue, floor.config.skills, language, live.requirements)
+
+
+def resume(floor: Floor, live: Interaction) -> None:
+    """The interaction is (again) free to be offered: see whether it may stay, then match it."""
+    pool = live.pool
+    assert pool is not None
+    floor.touch(live)
+    rule = _limit(pool.queue)
+    if not live.customer_here:
+        # nobody is on the line: only a callback's own rules count, see callbacks
+        _restage(floor, live)
+        if live.not_before > floor.now:
+            floor.start_own_timer(live, "due", live.not_before - floor.now, _when_waiting(live))
+        else:
+            floor.seekers.append(live)
+    elif rule[0] <= floor.now - live.queued_at:
+        send_on(floor, live, OverflowReason.WAIT, rule[1])
+    elif 0 < pool.queue.max_offers <= live.queue_offers:
+        send_on(floor, live, OverflowReason.OFFERS)
+    elif _empty(pool, pool.queue.leave_empty):
+        send_on(floor, live, OverflowReason.NO_AGENT)
+    else:
+        _restage(floor, live)
+        floor.seekers.append(live)
+
+
+def _when_waiting(live: Interaction) -> Callable[[Floor], None]:
+    def due(floor: Floor) -> None:
+        if live.state is State.WAITING:
+            resume(floor, live)
+
+    return due
+
+
+def _restage(floor: Floor, live: Interaction) -> None:
+    pool = live.pool
+    assert pool is not None
+    wait_s = floor.now - live.queued_at
+    stage = stage_at(pool.queue, live.asked, wait_s, len(pool.staffed))
+    live.need, live.rounds = stage.need, stage.rounds
+    if stage.next_after_s != inf:
+        floor.start_own_timer(live, "stage", stage.next_after_s - wait_s, _when_waiting(live))
+
+
+def park(floor: Floor, live: Interaction) -> None:
+    """Nobody is free: stand in line, with something to hear."""
+    pool = live.pool
+    assert pool is not None
+    assert live.entry is not None
+    if live.preferred is not None:
+        live.preferred.wanted[live.id] = live.entry
+    else:
+        key = key_of(live)
+        if live.line is not None:
+            if live.line_key == key:
+                return
+            pool.unpark(live)
+        pool.park(live, key)
+    limit_s = _limit(pool.queue)[0]
+    if not live.customer_here:
+        return
+    if limit_s != inf and f"{live.id}:wait" not in live.timers:
+        left_s = limit_s - (floor.now - live.queued_at)
+        floor.start_own_timer(live, "wait", left_s, _when_waiting(live))
+    audio.hold(floor, live)
+
+
+def reprioritise(floor: Floor, live: Interaction) -> None:
+    """Priority or skills have changed: take the place that follows from them."""
+    pool = live.pool
+    if pool is None or live.entry is None:
+        return
+    parked = live.line is not None
+    leave_line(floor, live)
+    pool.order.remove(live.entry)
+    take_place(floor, live, pool)
+    if live.preferred is None:
+        _prefer(floor, live)
+    if parked or live.state is State.WAITING:
+        resume(floor, live)
+
+
+# --- leaving by rule -----------------------------------------------------------------------------
+
+
+def send_on(
+    floor: Floor, live: Interaction, reason: OverflowReason, rule: Overflow | None = None
+) -> None:
+    """Go where the queue's rule for ``reason`` leads, or be released with a few words."""
+    pool = live.pool
+    assert pool is not None
+    if rule is None:
+        rule = next((o for o in pool.queue.overflow if o.reason is reason), None)
+    live.leaving = OUTCOMES.get(reason, Outcome.OVERFLOWED)
+    live.note_cause(f"{pool.queue.id}:{reason}")
+    leave(floor, live)
+    if live.state is State.WAITING:
+        live.move("sent_on", State.ENTERING)
+    live.attempts = 0
+    live.step_index = 0
+    live.flow = rule.flow if rule is not None else None
+    if rule is None:
+        ending.say_then_release(floor, live, floor.config.sorry, live.leaving)
+    else:
+        floor.movers.append(live)
+    if reason is OverflowReason.CLOSED or reason is OverflowReason.NO_AGENT:
+        ending.note_missed(floor, live, pool)
+
+
+def _limit(queue: Queue) -> tuple[float, Overflow | None]:
+    rules = [(o.limit, o) for o in queue.overflow if o.reason is OverflowReason.WAIT]
+    first = min(rules, key=lambda r: r[0], default=(inf, None))
+    return (
+        first if not queue.max_wait_s or first[0] <= queue.max_wait_s else (queue.max_wait_s, None)
+    )
+
+
+def _empty(pool: Pool, joining: Joining) -> bool:
+    if joining is Joining.ALWAYS:
+        return False
+    return not (pool.logged_in if joining is Joining.LOGGED_IN else pool.available)
+
+
+def _refusal(floor: Floor, live: Interaction, pool: Pool) -> OverflowReason | None:
+    queue = pool.queue
+    waiting = len(pool.order)
+    if queue.hours and not floor.schedules[queue.hours].is_open(floor.now):
+        return OverflowReason.CLOSED
+    if _empty(pool, queue.join_empty):
+        return OverflowReason.NO_AGENT
+    if queue.max_waiting and waiting >= queue.max_waiting:
+        return OverflowReason.LENGTH
+    for rule in queue.overflow:
+        if rule.reason is OverflowReason.LENGTH and waiting >= rule.limit:
+            return rule.reason
+        if rule.reason is OverflowReason.UNROUTABLE and not possible(pool, live):
+            return rule.reason
+        if rule.reason is OverflowReason.EWT and not pool.idle():
+            expected = pool.expected_wait(waiting + 1)
+            if expected is None or expected.mid_s > rule.limit:
+                return rule.reason
+    return None
+
+
+def possible(pool: Pool, live: Interaction) -> bool:
+    """Whether any agent of the queue could ever take this, when everything has relaxed."""
+    known = pool.possible.get(live.asked)
+    if known is None:
+        last = stage_at(pool.queue, live.asked, inf, 0).need
+        known = any(
+            score(last, s.agent.config.skills, s.penalty, False) is not None
+            for s in pool.seats.values()
+        )
+        if len(pool.possible) < 1000:
+            pool.possible[live.asked] = known
+    return known
+
+
+def emptied(floor: Floor, pool: Pool) -> None:
+    """Somebody left the queue's staff: callers who may not wait without staff leave."""
+    if len(pool.order) and _empty(pool, pool.queue.leave_empty):
+        for live in list(pool.waiting()):
+            if live.state is State.WAITING:
+                send_on(floor, live, OverflowReason.NO_AGENT)
+
+
+# --- preferred agent -----------------------------------------------------------------------------
+
+
+def _prefer(floor: Floor, live: Interaction) -> None:
+    pool = live.pool
+    assert pool is not None
+    policy = pool.queue.preferred
+    wanted = []
+    if policy.owner:
+        wanted.append(live.attribute("owner"))
+    if policy.last_agent_days > 0:
+        at = _number(live.attribute("last_agent_at"))
+        if at is not None and floor.now - at <= policy.last_agent_days * 86400:
+            wanted.append(live.attribute("last_agent"))
+    left_s = policy.patience_s - (floor.now - live.queued_at)
+    for name in wanted:
+        seat = pool.seats.get(AgentId(name))
+        if seat is not None and seat.agent.status is AgentStatus.AVAILABLE and left_s > 0:
+            live.preferred = seat.agent
+
+            def widen(floor: Floor) -> None:
+                if live.preferred is not None:
+                    live.preferred.wanted.pop(live.id, None)
+                    live.preferred = None
+                    if live.state is State.WAITING:
+                        resume(floor, live)
+
+            floor.start_own_timer(live, "patience", left_s, widen)
+            return
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
