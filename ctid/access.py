@@ -114,6 +114,7 @@ class House:
 
     def __init__(self, config: RoutingConfig) -> None:
         self.config = config
+        self._names = {str(a.id): a.name or a.id for a in config.agents}
         self.teams_of_agent: dict[AgentId, frozenset[str]] = {}
         self.queues_of_agent: dict[AgentId, frozenset[QueueId]] = {}
         self.teams_of_queue = {q.id: frozenset(q.teams) for q in config.queues}
@@ -128,6 +129,10 @@ class House:
             agent: frozenset[AgentId]().union(*(self.agents_of_queue[q] for q in queues)) | {agent}
             for agent, queues in self.queues_of_agent.items()
         }
+
+    def agent_name(self, agent: str) -> str:
+        """An agent's name; empty for one who is gone."""
+        return self._names.get(agent, "")
 
     def may_see_agent(self, viewer: Viewer, scope: Scope, agent: AgentId) -> bool:
         """Whether ``agent`` is within ``scope`` for ``viewer``."""

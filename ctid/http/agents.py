@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from ctid.access import Action
+from ctid.http.audit import audit
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem, invalid
 from ctid.http.models import Agent, AgentPage, PageQuery, StatusBody, WrapUpBody
@@ -47,6 +50,7 @@ async def set_status(call: Call) -> Result:
             by="" if call.viewer.agent == agent else call.viewer.username,
         )
     )
+    await _audit_others(call, agent, "set_status", body)
     return _view(call, agent)
 
 
@@ -60,6 +64,7 @@ async def wrap_up(call: Call) -> Result:
         else WrapUpExtended(agent=agent, extra_s=body.extra_s)
     )
     await call.submit(fact)
+    await _audit_others(call, agent, "wrap_up", body)
     return _view(call, agent)
 
 
@@ -94,6 +99,12 @@ def _agent(call: Call) -> AgentId:
     except KeyError:
         raise Problem("not_found", f"There is no agent {name!r}") from None
     return agent
+
+
+async def _audit_others(call: Call, agent: AgentId, action: str, body: BaseModel) -> None:
+    """What agents do for themselves is in the journal; what others do to them is audited too."""
+    if call.viewer.agent != agent:
+        await audit(call, action, "agent", agent, body.model_dump(mode="json"))
 
 
 def _view(call: Call, agent: AgentId) -> dict[str, Any]:

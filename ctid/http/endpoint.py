@@ -14,9 +14,11 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from ctid.access import Action, House, HouseOf, Scope, Viewer
+from ctid.http.audit import audit
 from ctid.http.auth import Authenticator, Login
 from ctid.http.errors import FieldError, Problem
 from ctid.http.idempotency import Answer, Idempotency
+from ctid.http.listenings import Listenings
 from ctid.http.services import Services
 from ctid.view_json import dumps
 from routing.errors import FactError
@@ -59,6 +61,7 @@ class Context:
     auth: Authenticator
     idempotency: Idempotency
     house_of: HouseOf
+    listenings: Listenings
 
 
 CONTEXT = web.AppKey("context", Context)
@@ -144,6 +147,7 @@ def route_handler(
             if endpoint.method != "GET":
                 context.auth.check_csrf(request, call.login)
             if call.scope is Scope.NONE:
+                await _note_refusal(call)
                 raise Problem("forbidden")
         if endpoint.query is not None or request.query:
             call._query = _read_query(request, endpoint.query)
@@ -167,6 +171,16 @@ async def _run(call: Call) -> Result:
         return await call.endpoint.handler(call)
     except FactError as error:
         raise Problem("invalid", str(error)) from None
+    except Problem as problem:
+        if problem.code == "forbidden":
+            await _note_refusal(call)
+        raise
+
+
+async def _note_refusal(call: Call) -> None:
+    if call.endpoint.audited:
+        target = call.request.match_info.get("id", "")[:MAX_ID]
+        await audit(call, "refused", call.endpoint.handler.__name__, target, {})
 
 
 async def _answer(call: Call) -> Answer:

@@ -20,6 +20,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "csrf": (403, "The request lacks the header X-Requested-With: ctid"),
     "forbidden": (403, "Your role does not allow this"),
     "not_found": (404, "There is no such thing here"),
+    "no_audio": (404, "There is no audio"),
     "method_not_allowed": (405, "This method is not allowed here"),
     "body_timeout": (408, "The body came too slowly"),
     "refused": (409, "Not possible in the present state"),

@@ -6,6 +6,7 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from ctid.access import Action
+from ctid.http.audit import audit
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem, invalid
 from ctid.http.models import (
@@ -87,6 +88,13 @@ async def release(call: Call) -> Result:
         ReleaseRequested(
             interaction=view.id, by=call.viewer.username, reason=body.reason, to_queue=to_queue
         )
+    )
+    await audit(
+        call,
+        "release",
+        "interaction",
+        view.id,
+        {"agent": view.agent, "reason": body.reason, "to_queue": to_queue},
     )
     return None
 

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from routing.facts import AgentStatus, Channel
 
 
-def _one_line(value: str) -> str:
+def one_line(value: str) -> str:
+    """Refuse what could break a header, a log line or a screen."""
     if not value.isprintable():
         raise ValueError("must not hold control characters or line breaks")
     return value
@@ -22,9 +23,9 @@ def _lines(value: str) -> str:
     return value
 
 
-Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(_one_line)]
+Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(one_line)]
 Notes = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_lines)]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(one_line)]
 Cursor = Annotated[str, StringConstraints(max_length=500)]
 Time = Annotated[datetime, Field(description="ISO 8601, UTC")]
 Text = str

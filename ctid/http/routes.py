@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from ctid.http import agents, config, interactions, queues, session, stream
+from ctid.http import (
+    agents,
+    config,
+    contact_records,
+    customers,
+    interactions,
+    queues,
+    recordings,
+    session,
+    stream,
+)
 from ctid.http.endpoint import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -11,5 +21,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *agents.ENDPOINTS,
     *queues.ENDPOINTS,
     *interactions.ENDPOINTS,
+    *customers.ENDPOINTS,
+    *contact_records.ENDPOINTS,
+    *recordings.ENDPOINTS,
     *config.ENDPOINTS,
 )

@@ -18,9 +18,9 @@ from ctid.http.errors import FieldError, Problem, from_http
 from ctid.http.events_models import EVENTS
 from ctid.http.idempotency import Idempotency
 from ctid.http.listener import Gate
+from ctid.http.listenings import Listenings
 from ctid.http.metrics import Metrics
 from ctid.http.openapi import BASE, describe
-from ctid.http.passwords import Passwords
 from ctid.http.routes import ENDPOINTS
 from ctid.http.services import Services
 from ctid.view_json import dumps
@@ -52,13 +52,11 @@ class HttpServer:
         services: Services,
         runner: web.AppRunner,
         listener: asyncio.Server,
-        passwords: Passwords,
         life: _Life,
     ) -> None:
         self._services = services
         self._runner = runner
         self._listener = listener
-        self._passwords = passwords
         self._life = life
         self.port: int = listener.sockets[0].getsockname()[1]
 
@@ -88,7 +86,6 @@ class HttpServer:
     async def close(self) -> None:
         """Last stage: end every connection."""
         await self._runner.cleanup()
-        self._passwords.close()
 
     async def stop(self) -> None:
         """All stages."""
@@ -121,15 +118,13 @@ class _Life:
 async def start_http(services: Services) -> HttpServer:
     """Listen and serve. Raises OSError where the address cannot be had."""
     settings = services.settings
-    passwords = await asyncio.to_thread(
-        Passwords, threads=settings.hashing_threads, waiting=settings.hashing_waiting
-    )
-    auth = Authenticator(services.users, passwords, services.clock, settings)
+    auth = Authenticator(services.store.users, services.clock, settings)
     context = Context(
         services=services,
         auth=auth,
         idempotency=Idempotency(services.clock),
         house_of=HouseOf(),
+        listenings=Listenings(),
     )
     life = _Life()
     app = make_app(context, life)
@@ -154,9 +149,8 @@ async def start_http(services: Services) -> HttpServer:
         )
     except OSError:
         await runner.cleanup()
-        passwords.close()
         raise
-    server = HttpServer(services, runner, listener, passwords, life)
+    server = HttpServer(services, runner, listener, life)
     log.info("http_listening", url=server.url)
     return server
 
@@ -208,7 +202,7 @@ def _json(data: Any, status: int = 200) -> web.Response:
 
 
 def _surround(context: Context, life: _Life, metrics: Metrics) -> Any:
-    files = ClientFiles(context.services.settings.client_dir)
+    files = ClientFiles(context.services.settings.web_dir)
 
     @web.middleware
     async def surround(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from crmcore.store import Store
 from ctid.clock import Clock
 from ctid.events import EventHub
-from ctid.http.users import UserDirectory
 from routing.facts import Fact
 from routing.ids import AgentId, InteractionId, QueueId, RecordingId
 from routing.model import RoutingConfig
@@ -95,12 +95,10 @@ class HttpSettings:
     stream_ping_s: float = 15.0
     stream_write_timeout_s: float = 30.0
     drain_s: float = 5.0
-    hashing_threads: int = 2
-    hashing_waiting: int = 64
-    user_failures: int = 5  # wrong passwords for one user name, then it waits
-    address_failures: int = 50  # wrong passwords from one address
+    logins_at_once: int = 64
+    address_failures: int = 50  # wrong passwords from one address, then it waits
     failure_window_s: float = 300.0
-    client_dir: Path = field(default_factory=lambda: Path(__file__).parent.parent / "web")
+    web_dir: Path = field(default_factory=lambda: Path(__file__).parent.parent / "web")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +107,7 @@ class Services:
 
     engine: EngineReader
     submit: Callable[[Fact], Awaitable[FactReceipt]]
-    users: UserDirectory
+    store: Store
     hub: EventHub
     clock: Clock
     settings: HttpSettings

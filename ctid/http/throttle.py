@@ -10,7 +10,7 @@ from ctid.clock import Clock
 class Throttle:
     """At most ``limit`` failures within ``window_s`` for each key; memory is bounded.
 
-    An attempt is charged before it is tried and forgiven when it succeeds, so that attempts made
+    An attempt is charged before it is tried and refunded when it succeeds, so that attempts made
     at the same moment cannot slip through together.
     """
 
@@ -37,10 +37,6 @@ class Throttle:
         self._failures.move_to_end(key)
         while len(self._failures) > self._max_keys:
             self._failures.popitem(last=False)
-
-    def forgive(self, key: str) -> None:
-        """The attempt succeeded: start from nothing."""
-        self._failures.pop(key, None)
 
     def refund(self, key: str) -> None:
         """The last attempt of ``key`` was none: take its charge back."""

@@ -1,10 +1,10 @@
-"""A real server on a free port with a real client; the engine here is a board of views."""
+"""A real server, store and client; the engine here is a board of views that a test sets."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ import aiohttp
 import pytest
 from argon2 import PasswordHasher
 
+from crmcore.access import SYSTEM
+from crmcore.store import Store
+from crmcore.users import Users
 from ctid.announce import Announcer
 from ctid.clock import SystemClock
 from ctid.events import EventHub
 from ctid.http.server import HttpServer, start_http
-from ctid.http.services import HttpSettings, Services
+from ctid.http.services import HttpSettings, RecordingFile, Services
 from routing.facts import AgentStatus, AgentStatusSet, Channel, Fact, Party
-from routing.ids import AgentId, InteractionId, PhoneId, QueueId
+from routing.ids import AgentId, InteractionId, PhoneId, QueueId, RecordingId
 from routing.model import (
     Agent,
     Disposition,
@@ -30,9 +33,9 @@ from routing.model import (
 )
 from routing.views import AgentView, InteractionView, QueueView
 
+PASSWORD = "secret-1"
 # cheap on purpose: the cost of a real hash is not what is tested here
 HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-HASHES = {"secret-1": HASHER.hash("secret-1")}
 
 NEWS, ADS = QueueId("news"), QueueId("ads")
 
@@ -90,6 +93,7 @@ class Board:
         self.live: dict[InteractionId, InteractionView] = {}
         self.facts: list[Fact] = []
         self.refuse_with = ""
+        self.readiness = {"pbx": True}
 
     def agents(self) -> list[AgentView]:
         return list(self.agent_views.values())
@@ -176,49 +180,14 @@ class Receipt:
     reason: str
 
 
-@dataclass
-class User:
-    username: str
-    role: str
-    agent: str | None = None
-    teams: tuple[str, ...] = ()
-    display_name: str = ""
-    language: str = "zh-CN"
-    password_hash: str = field(default_factory=lambda: HASHES["secret-1"])
-    disabled: bool = False
-
-
-class Users:
-    """Users and sessions in memory."""
-
-    def __init__(self) -> None:
-        people = (
-            User("amy", "agent", "1001", ("red",), "王艾米"),
-            User("bob", "agent", "2001", ("blue",)),
-            User("sue", "supervisor", None, ("red",)),
-            User("root", "admin"),
-        )
-        self.users = {u.username: u for u in people}
-        self.sessions: dict[bytes, tuple[str, float]] = {}
-        self.tokens: dict[bytes, str] = {}
-
-    async def find_user(self, username: str) -> User | None:
-        return self.users.get(username)
-
-    async def add_session(
-        self, token_hash: bytes, username: str, *, now: float, expires_at: float, address: str
-    ) -> None:
-        self.sessions[token_hash] = (username, expires_at)
-
-    async def user_of_session(self, token_hash: bytes, now: float) -> User | None:
-        username, expires_at = self.sessions.get(token_hash, ("", 0.0))
-        return self.users.get(username) if now < expires_at else None
-
-    async def end_session(self, token_hash: bytes) -> None:
-        self.sessions.pop(token_hash, None)
-
-    async def user_of_token(self, token_hash: bytes, now: float) -> User | None:
-        return self.users.get(self.tokens.get(token_hash, ""))
+PEOPLE: tuple[dict[str, Any], ...] = (
+    {"username": "amy", "name": "王艾米", "role": "agent", "agent": "1001", "teams": ["red"]},
+    {"username": "bob", "role": "agent", "agent": "2001", "teams": ["blue"]},
+    {"username": "sue", "role": "supervisor", "teams": ["red"]},
+    {"username": "root", "role": "admin"},
+    {"username": "vic", "role": "viewer"},
+    {"username": "ill", "role": "agent"},
+)
 
 
 class Clock(SystemClock):
@@ -239,7 +208,7 @@ class Site:
     server: HttpServer
     services: Services
     board: Board
-    users: Users
+    store: Store
     clock: Clock
     hub: EventHub
     announcer: Announcer
@@ -256,35 +225,46 @@ Make = Callable[..., Awaitable[Site]]
 @pytest.fixture
 async def make_site(tmp_path: Path) -> AsyncIterator[Make]:
     servers: list[HttpServer] = []
+    stores: list[Store] = []
 
     async def make(**settings: Any) -> Site:
         clock = Clock()
-        board, users, hub = Board(make_config()), Users(), EventHub(clock, client_limit=50)
+        store = await Store.open(tmp_path / f"{len(stores)}.db", clock.now_s())
+        stores.append(store)
+        store.users = Users(store.db, HASHER)
+        for person in PEOPLE:
+            given = {"language": "zh-CN", **person}
+            await store.users.create(SYSTEM, given, PASSWORD, clock.now_s())
+        await store.users.update(SYSTEM, "ill", {"disabled": True}, clock.now_s())
+        board, hub = Board(make_config()), EventHub(clock, client_limit=50)
+
+        async def recording_file(recording: RecordingId) -> RecordingFile | None:
+            path = tmp_path / f"{recording}.wav"
+            return RecordingFile(path=path) if path.is_file() else None
+
         services = Services(
             engine=board,
             submit=board.submit,
-            users=users,
+            store=store,
             hub=hub,
             clock=clock,
             settings=HttpSettings(
-                **{"port": 0, "client_dir": tmp_path / "web", "drain_s": 1.0, **settings}
+                **{"port": 0, "web_dir": tmp_path / "web", "drain_s": 1.0, **settings}
             ),
-            readiness=lambda: {"pbx": True},
-            recordings=_no_recording,
+            readiness=lambda: board.readiness,
+            recordings=recording_file,
         )
         server = await start_http(services)
         servers.append(server)
         return Site(
-            server, services, board, users, clock, hub, Announcer(board, hub, clock), server.url
+            server, services, board, store, clock, hub, Announcer(board, hub, clock), server.url
         )
 
     yield make
     for server in servers:
         await server.stop()
-
-
-async def _no_recording(recording: object) -> None:
-    return None
+    for store in stores:
+        await store.close()
 
 
 @pytest.fixture
@@ -328,7 +308,7 @@ async def log_in(site: Site) -> AsyncIterator[Login]:
         client = Client(api or site.api)
         clients.append(client)
         if username is not None:
-            body = {"username": username, "password": "secret-1"}
+            body = {"username": username, "password": PASSWORD}
             status, data, _ = await client.call("POST", "/login", body)
             assert status == 200, data
         return client

@@ -1,0 +1,86 @@
+"""Contact records: what became of every interaction."""
+
+from __future__ import annotations
+
+from crmcore.errors import NotFound
+from ctid.access import Action, Scope
+from ctid.crm_json import contact_record_json
+from ctid.http.audit import actor_of
+from ctid.http.crm_models import ContactRecord, ContactRecordPage, ContactRecordQuery
+from ctid.http.endpoint import Call, Endpoint, Result
+from ctid.http.errors import Problem
+
+EQUAL = ("queue", "agent", "outcome", "disposition", "customer")
+
+
+async def list_contact_records(call: Call) -> Result:
+    """Newest arrival first.
+
+    Agents get their own; with `customer`, `phone` or `interaction` also a customer's history.
+    """
+    query = call.query(ContactRecordQuery)
+    actor = actor_of(call)
+    if query.interaction is not None:
+        try:
+            row = await call.services.store.contact_record(actor, query.interaction)
+        except NotFound:
+            return {"items": [], "next": None}
+        return {"items": [contact_record_json(row, call.house.agent_name)], "next": None}
+    filters = {n: v for n in EQUAL if (v := getattr(query, n)) is not None}
+    if query.phone is not None:
+        filters["number"] = query.phone
+    if query.from_ is not None:
+        filters["from"] = repr(query.from_.timestamp())
+    if query.to is not None:
+        filters["to"] = repr(query.to.timestamp())
+    if query.q is not None:
+        filters["q"] = query.q
+    if query.has_recording:
+        filters["has_recording"] = "true"
+    if call.scope is Scope.OWN and query.customer is None and query.phone is None:
+        own = call.viewer.agent
+        if own is None or filters.setdefault("agent", own) != own:
+            raise Problem("forbidden", "Agents list their own contact records, or a customer's")
+    rows, following = await call.services.store.contact_records(
+        actor, filters, cursor=query.cursor or None, limit=query.limit
+    )
+    return {
+        "items": [contact_record_json(row, call.house.agent_name) for row in rows],
+        "next": following,
+    }
+
+
+async def one_contact_record(call: Call) -> Result:
+    """One, by its own id or by the interaction's."""
+    row = await call.services.store.contact_record(actor_of(call), call.path_id())
+    if (
+        call.scope is Scope.OWN
+        and row["customer"] is None
+        and call.viewer.agent not in row["agents"]
+        and call.viewer.agent != row["agent"]
+    ):
+        raise Problem("not_found")
+    return contact_record_json(row, call.house.agent_name)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/contact-records",
+        summary="Contact records, newest first",
+        handler=list_contact_records,
+        action=Action.CONTACT_RECORDS_VIEW,
+        query=ContactRecordQuery,
+        answer=ContactRecordPage,
+        problems=("forbidden", "not_found"),
+    ),
+    Endpoint(
+        method="GET",
+        path="/contact-records/{id}",
+        summary="One contact record",
+        handler=one_contact_record,
+        action=Action.CONTACT_RECORDS_VIEW,
+        answer=ContactRecord,
+        problems=("forbidden", "not_found"),
+    ),
+)
