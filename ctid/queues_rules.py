@@ -52,7 +52,7 @@ _OF_STEP: dict[str, tuple[str, ...]] = {
     "callback": ("queue", "prompts", "otherwise"),
     "set": ("language", "priority", "skills"),
     "go": ("flow",),
-    "release": ("cause",),
+    "release": ("prompts", "cause"),
 }
 _NEEDED: dict[str, tuple[str, ...]] = {
     "hours": ("hours", "closed"),
