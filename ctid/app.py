@@ -9,11 +9,11 @@ from pathlib import Path
 from random import Random
 
 import structlog
-from routing.engine import Engine
 
+from crmcore.access import SYSTEM
 from crmcore.numbers import NumberPlan
 from crmcore.store import Store
-from ctid import queues_file, recovery
+from ctid import missed_calls, queues_file, recovery
 from ctid.announce import Announcer
 from ctid.clock import SystemClock
 from ctid.continuity import Continuity
@@ -40,8 +40,9 @@ from ctid.toml_file import ConfigFileError
 from recorder.library import leftovers, resolve
 from recorder.plan import RecordingPlan, safe_stem
 from routing import commands as c
+from routing.engine import Engine
 from routing.facts import ConfigChanged, Fact
-from routing.ids import RecordingId
+from routing.ids import InteractionId, RecordingId
 from routing.model import RoutingConfig
 from routing.views import Changes
 
@@ -108,7 +109,7 @@ class Daemon:
         self._announcer = Announcer(self._engine, self._hub, clock)
         self._continuity = Continuity(self._engine, self._journal)
         self._timers = Timers(self._report)
-        crm = Crm(store)
+        self._crm = crm = Crm(store)
         self._keeper = RecordingKeeper(self._plan, crm, clock)
         self._pops = ScreenPops(
             source=crm, announcer=self._announcer, clock=clock, report=self._report
@@ -198,15 +199,20 @@ class Daemon:
             adopted=recovered.adopted,
         )
         await self._take_up_recordings()
-        await spool_intake.take_in(
-            self._settings.asterisk.spool_dir, self._store, self._clock.now_s()
+        await missed_calls.take_in(
+            self._settings.asterisk.spool_dir,
+            self._crm,
+            restored={InteractionId(row.id) for row in rows if row.kind == "interaction"},
+            agents={agent.phone: agent.id for agent in self._engine.agents() if agent.phone},
+            now=self._clock.now_s(),
         )
 
     async def _take_up_recordings(self) -> None:
         """Recordings that ended while ctid was away, or whose finishing was cut short."""
         stems = set(await asyncio.to_thread(lambda: list(leftovers(self._plan))))
         live = {view.id for view in self._engine.live_interactions()}
-        for recording, interaction in await self._store.pending_recordings():
+        for row in await self._store.pending_recordings():
+            recording, interaction = RecordingId(row["id"]), InteractionId(row["interaction"])
             stems.discard(safe_stem(recording))
             if interaction not in live:
                 self._keeper.finish(recording, interaction, self._clock.now_s())
@@ -240,8 +246,10 @@ class Daemon:
         }
 
     async def _recording_file(self, recording: RecordingId) -> RecordingFile | None:
-        path = await self._store.recording_path(recording)
-        return RecordingFile(path=resolve(self._plan, path)) if path else None
+        row = await self._store.recording(SYSTEM, recording)
+        if row["state"] != "ready":
+            return None
+        return RecordingFile(path=resolve(self._plan, row["file"]))
 
     # --- while it runs ----------------------------------------------------------------------------
 
@@ -258,7 +266,7 @@ class Daemon:
             log.error("reload_refused", problems=[str(p) for p in error.problems])
             return
         receipt = await self._pump.submit(_config_fact(queues.config, queues.version))
-        if not receipt.ok:
+        if not receipt.accepted:
             log.error("reload_refused", problems=[receipt.reason])
             return
         self._queues = queues

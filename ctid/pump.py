@@ -60,7 +60,7 @@ class FactReceipt:
     """What became of a submitted fact. ``reason`` is set when it was refused."""
 
     seq: int
-    ok: bool
+    accepted: bool
     reason: str = ""
 
 
@@ -148,7 +148,7 @@ class Pump:
             log.warning("fact_after_close", fact=type(item.fact).__name__)
             if item.receipt is not None:
                 item.receipt.set_result(
-                    FactReceipt(seq=0, ok=False, reason="ctid is shutting down")
+                    FactReceipt(seq=0, accepted=False, reason="ctid is shutting down")
                 )
             return
         self._waiting.append(item)
@@ -172,7 +172,7 @@ class Pump:
     def _handle(self, item: _Item) -> FactReceipt:
         fact = item.fact
         if isinstance(fact, _Barrier):
-            return FactReceipt(seq=0, ok=True)
+            return FactReceipt(seq=0, accepted=True)
         seq = self._next_seq
         self._next_seq += 1
         now = self._clock.now_s()
@@ -191,15 +191,15 @@ class Pump:
         except RoutingError as error:
             self.refused += 1
             log.info("fact_refused", fact=name, interaction=interaction, why=str(error))
-            return FactReceipt(seq=seq, ok=False, reason=str(error))
+            return FactReceipt(seq=seq, accepted=False, reason=str(error))
         except Exception:
             # a bug in the engine must not stop the phones: this fact is lost, the next is served
             self.failed += 1
             log.exception("engine_failed", fact=name, interaction=interaction, seq=seq)
-            return FactReceipt(seq=seq, ok=False, reason="internal error, see the log")
+            return FactReceipt(seq=seq, accepted=False, reason="internal error, see the log")
         self.handled += 1
         self._after(fact, now, commands, seq)
-        return FactReceipt(seq=seq, ok=True)
+        return FactReceipt(seq=seq, accepted=True)
 
     def _after(self, fact: Fact, now: float, commands: Sequence[Command], seq: int) -> None:
         try:

@@ -16,11 +16,9 @@ COMMANDS = (
     "user",
     "simulate",
     "replay",
-    "explain",
     "import_queues",
     "backup",
     "restore",
-    "doctor",
     "lab",
 )
 

@@ -101,17 +101,17 @@ async def test_nothing_is_handled_before_put_returns() -> None:
 async def test_a_refused_fact_says_why_and_changes_nothing() -> None:
     w = Wiring()
     receipt = await w.pump.submit(fired("late"))
-    assert (receipt.ok, receipt.reason) == (False, "ended: TimerFired")
+    assert (receipt.accepted, receipt.reason) == (False, "ended: TimerFired")
     assert w.executed == []
     assert w.pump.refused == 1
-    assert (await w.pump.submit(fired("fine"))).ok
+    assert (await w.pump.submit(fired("fine"))).accepted
 
 
 async def test_a_bug_in_the_engine_does_not_stop_the_pump() -> None:
     w = Wiring()
     w.pump.put(fired("bad"))
     receipt = await w.pump.submit(fired("next"))
-    assert receipt.ok
+    assert receipt.accepted
     assert w.pump.failed == 1
     assert [str(c.timer) for c, _ in w.executed if isinstance(c, StartTimer)] == ["after next"]
 
@@ -126,7 +126,7 @@ async def test_a_listener_that_raises_does_not_stop_the_pump() -> None:
 
     w.pump.listen(broken)
     w.pump.put(fired("a"))
-    assert (await w.pump.submit(fired("b"))).ok
+    assert (await w.pump.submit(fired("b"))).accepted
     assert heard == [fired("a"), fired("b")]
 
 
@@ -145,7 +145,7 @@ async def test_after_close_a_submitted_fact_is_refused_at_once() -> None:
     w = Wiring()
     w.pump.close()
     receipt = await w.pump.submit(fired("a"))
-    assert not receipt.ok
+    assert not receipt.accepted
     assert w.engine.seen == []
 
 
