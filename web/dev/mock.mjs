@@ -118,9 +118,13 @@ function count() {
 count()
 
 const CUSTOMER = {
-  id: '42', name: '林思远', kind: 'person', roles: ['subscriber', 'source'],
-  tags: ['老订户', '朝阳区'], vip: true, known: true, notes: '偏好上午来电；2019 年起订阅晨报。',
+  id: '42', name: '林思远', kind: 'person', title: '女士', roles: ['subscriber', 'source'],
+  tags: ['老订户', '朝阳区'], vip: true, blocked: false,
 }
+const CANDIDATES = [
+  { customer: CUSTOMER, level: 'known', reason: 'number', chosen: true },
+  { customer: { ...CUSTOMER, id: '43', name: '林建国', title: '', vip: false }, level: 'known', reason: 'number', chosen: false },
+]
 const DISPOSITIONS = ['tip', 'delivery', 'renewal', 'complaint', 'other', '']
 const records = Array.from({ length: 73 }, (_, index) => {
   const [number, name] = CALLERS[index % CALLERS.length]
@@ -131,17 +135,19 @@ const records = Array.from({ length: 73 }, (_, index) => {
   const agent = answered ? (index % 3 === 0 ? '1001' : String(1002 + (index % 12))) : null
   return {
     id: String(900 - index), interaction: `old-${900 - index}`, channel: 'voice', direction: 'in',
-    caller: { number, name }, did: '+861085991000', queue: QUEUES[index % 3][0], agent,
+    caller_number: number, caller_name: name, did: '+861085991000', queue: QUEUES[index % 3][0], agent,
     outcome, disposition: answered ? DISPOSITIONS[index % 6] || null : null,
     notes: index % 4 === 0 && answered ? '读者反映今日报纸未送达，已登记补投。' : '',
     arrived_at: iso(age), answered_at: answered ? iso(age - 11) : null, ended_at: iso(age - 11 - (talk ?? 20)),
-    wait_s: 4 + Math.floor(random() * 40), talk_s: talk, wrap_up_s: 12,
-    recording: answered ? `rec-${900 - index}` : null,
+    queued_at: iso(age - 1), wait_s: 4 + Math.floor(random() * 40), talk_s: talk ?? 0, wrap_up_s: 12,
+    recordings: answered
+      ? [{ id: `rec-${900 - index}`, state: index === 4 ? 'pending' : 'ready', duration_s: talk, reason: '' }]
+      : [],
     customer: index % 2 ? null : '42', customer_name: index % 2 ? '' : '林思远',
     offers: answered
       ? [
-          ...(index % 5 === 0 ? [{ agent: '1004', outcome: 'ring_timeout', ring_s: 15 }] : []),
-          { agent, outcome: 'answered', ring_s: 4 },
+          ...(index % 5 === 0 ? [{ offer: 'o1', agent: '1004', outcome: 'ring_timeout', offered_at: iso(age), ended_at: iso(age - 15) }] : []),
+          { offer: 'o2', agent, outcome: 'answered', offered_at: iso(age - 15), ended_at: iso(age - 19) },
         ]
       : [],
   }
@@ -208,7 +214,7 @@ function endMine() {
 const popOf = (view) => ({
   interaction: view.id, offer: view.offer, queue: view.queue,
   caller: { ...view.caller, location: '北京', kind: 'mobile' }, did: view.did, arrived_at: view.arrived_at,
-  customer: CUSTOMER, candidates: [], history: records.filter((r) => r.customer === '42').slice(0, 5), at: iso(),
+  customer: CUSTOMER, candidates: CANDIDATES, history: records.filter((r) => r.customer === '42').slice(0, 5), at: iso(),
 })
 const scenes = {
   logged_out() {
@@ -336,7 +342,7 @@ async function api(request, response, url) {
         (!q.get('agent') || r.agent === q.get('agent')) &&
         (!q.get('queue') || r.queue === q.get('queue')) &&
         (!q.get('outcome') || r.outcome === q.get('outcome')) &&
-        (!q.get('phone') || r.caller.number.includes(q.get('phone').replaceAll(' ', ''))) &&
+        (!q.get('phone') || r.caller_number.includes(q.get('phone').replaceAll(' ', ''))) &&
         (!q.get('from') || r.arrived_at >= q.get('from')) &&
         (!q.get('to') || r.arrived_at < q.get('to')),
     )

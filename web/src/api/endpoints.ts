@@ -67,6 +67,9 @@ export const api = {
 
   customersByPhone: async (phone: string) =>
     (await http.get<Page<Customer>>('/customers', { phone })).items,
+  /** The last contacts of a number, newest first. */
+  history: async (phone: string, limit: number) =>
+    (await api.contactRecords({ phone, limit })).items,
   contactRecords: (filter: RecordFilter) =>
     http.get<Page<ContactRecord>>('/contact-records', { ...filter }),
   contactRecord: (record: string) => http.get<ContactRecord>(`/contact-records/${id(record)}`),

@@ -82,52 +82,66 @@ export interface InteractionView {
   outcome: string | null
 }
 
+/** As `crmcore/customers.py` describes it; only what is shown here. */
 export interface Customer {
   id: string
+  kind: string
   name: string
-  kind?: string
-  roles?: string[]
-  tags?: string[]
-  company?: string
-  notes?: string
-  vip?: boolean
-  /** False: a guess, not a certain match. */
-  known?: boolean
+  title: string
+  vip: boolean
+  blocked: boolean
+  roles: string[]
+  tags: string[]
+}
+
+/** Somebody whom a number may mean, best first; the one meant is among them. */
+export interface Candidate {
+  customer: Customer
+  level: 'known' | 'maybe'
+  reason: string
+  chosen: boolean
 }
 
 export interface OfferRecord {
-  id?: string
+  offer: string
   agent: string
-  agent_name?: string
+  offered_at: string
+  ended_at: string
   outcome: string
-  at?: string
-  ring_s?: number | null
 }
 
+export interface RecordingInfo {
+  id: string
+  state: 'pending' | 'ready' | 'failed' | 'erased'
+  duration_s: number
+  reason: string
+}
+
+/** As `crmcore/contact_records.py` describes it. */
 export interface ContactRecord {
   id: string
   interaction: string
   channel: string
-  direction?: string
-  caller: Party
+  direction: 'in' | 'out'
+  caller_number: string
+  caller_name: string
   did: string
   queue: string | null
   agent: string | null
-  agent_name?: string
   outcome: string
   disposition: string | null
   notes: string
   arrived_at: string
+  queued_at: string | null
   answered_at: string | null
-  ended_at: string | null
-  wait_s: number | null
-  talk_s: number | null
-  wrap_up_s?: number | null
-  recording: string | null
-  recording_note?: string
+  ended_at: string
+  wait_s: number
+  talk_s: number
+  wrap_up_s: number | null
   customer: string | null
   customer_name: string
-  offers?: OfferRecord[]
+  offers: OfferRecord[]
+  recordings: RecordingInfo[]
 }
 
 export interface Pop {
@@ -137,10 +151,10 @@ export interface Pop {
   caller: Party
   did: string
   customer: Customer | null
-  candidates: Customer[]
+  candidates: Candidate[]
   history: ContactRecord[]
   /** When the caller came in. */
-  arrived_at?: string
+  arrived_at: string
   at: string
 }
 

@@ -115,7 +115,9 @@ const en = {
     maybe: 'Perhaps',
     vip: 'VIP',
     several: '{n} possible customers',
-    others: 'Also possible:',
+    others: 'Also possible: {names}',
+    blocked: 'Blocked',
+    unnamed: 'Without a name',
     unknown: 'Not known yet',
     unknown_hint: 'No customer has this number.',
   },
@@ -177,8 +179,7 @@ const en = {
   },
   notices: {
     unknown: 'Notice from the server: {code}',
-    paused_no_answer: 'You were paused because calls were not answered.',
-    phone_unreachable: 'Your phone cannot be reached.',
+    paused_after_no_answer: 'You were paused because calls were not answered.',
     pbx_lost: 'The connection to the telephone system is lost. Calls in progress go on.',
     pbx_back: 'The connection to the telephone system is back.',
   },
@@ -257,6 +258,11 @@ const en = {
     did: 'Number called',
     notes: 'Notes',
     id: 'Interaction',
+  },
+  recordingState: {
+    pending: 'The recording is being finished.',
+    failed: 'The recording failed.',
+    erased: 'The recording was erased.',
   },
   system: {
     read_only: 'Queues are changed in queues.toml',

@@ -116,7 +116,9 @@ const zhCN: Messages = {
     maybe: '可能是',
     vip: 'VIP',
     several: '可能的客户（{n} 位）',
-    others: '也可能是：',
+    others: '也可能是：{names}',
+    blocked: '黑名单',
+    unnamed: '未留姓名',
     unknown: '未知客户',
     unknown_hint: '没有客户登记此号码。',
   },
@@ -178,8 +180,7 @@ const zhCN: Messages = {
   },
   notices: {
     unknown: '服务器通知：{code}',
-    paused_no_answer: '由于未接来电，您已被置为小休。',
-    phone_unreachable: '您的话机无法接通。',
+    paused_after_no_answer: '由于未接来电，您已被置为小休。',
     pbx_lost: '与电话系统的连接已中断，进行中的通话不受影响。',
     pbx_back: '与电话系统的连接已恢复。',
   },
@@ -258,6 +259,11 @@ const zhCN: Messages = {
     did: '被叫号码',
     notes: '备注',
     id: '联络编号',
+  },
+  recordingState: {
+    pending: '录音正在整理。',
+    failed: '录音失败。',
+    erased: '录音已删除。',
   },
   system: {
     read_only: '队列在 queues.toml 中修改',

@@ -1,6 +1,5 @@
 /** Names for ids, in the reader's language; an id that is not known is shown as it is. */
 import { useI18n } from 'vue-i18n'
-import type { ContactRecord } from '../api/types'
 import type { Locale } from '../i18n'
 import { useLive } from '../store/live'
 import { choiceName, useSession } from '../store/session'
@@ -14,10 +13,6 @@ export function useNames() {
       id === null || id === '' ? '' : (live.state.queues[id]?.name ?? id),
     agent: (id: string | null): string =>
       id === null || id === '' ? '' : (live.state.agents[id]?.name ?? id),
-    recordAgent: (record: ContactRecord): string =>
-      record.agent === null
-        ? ''
-        : (record.agent_name ?? live.state.agents[record.agent]?.name ?? record.agent),
     disposition: (code: string | null): string =>
       choiceName(session.config.dispositions, code, locale.value as Locale),
     pause: (code: string | null): string =>

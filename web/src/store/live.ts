@@ -74,13 +74,10 @@ export const useLive = defineStore('live', () => {
     try {
       const view = state.interactions[interaction] ?? (await api.interaction(interaction))
       const phone = view.caller.number
-      const [customers, history] =
-        phone === ''
-          ? [[], { items: [] }]
-          : await Promise.all([
-              api.customersByPhone(phone),
-              api.contactRecords({ phone, limit: HISTORY_SHOWN }),
-            ])
+      const [customers, history] = await Promise.all([
+        phone === '' ? [] : api.customersByPhone(phone),
+        phone === '' ? [] : api.history(phone, HISTORY_SHOWN),
+      ])
       if (mine !== run || state.pops[interaction] !== undefined) return
       const certain = customers.length === 1 ? (customers[0] ?? null) : null
       state.pops[interaction] = {
@@ -90,8 +87,14 @@ export const useLive = defineStore('live', () => {
         caller: view.caller,
         did: view.did,
         customer: certain,
-        candidates: certain === null ? customers : [],
-        history: history.items.filter((record) => record.interaction !== interaction),
+        candidates: customers.map((customer) => ({
+          customer,
+          level: 'maybe',
+          reason: 'number',
+          chosen: false,
+        })),
+        history: history.filter((record) => record.interaction !== interaction),
+        arrived_at: view.arrived_at,
         at: view.arrived_at,
         closed: 'answered',
         view,
