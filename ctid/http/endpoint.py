@@ -228,9 +228,8 @@ def _parse_body(raw: bytes, model: type[BaseModel]) -> BaseModel:
 def _read_query(request: web.Request, model: type[BaseModel] | None) -> BaseModel | None:
     if model is None:
         model = NoQuery
-    names = list(request.query.keys())
-    twice = [n for n in set(names) if names.count(n) > 1]
-    if twice:
+    names = [name for name, _ in request.query.items()]
+    if len(set(names)) < len(names):
         raise Problem("invalid", errors=[FieldError("query", "duplicate", "given twice")])
     try:
         return model.model_validate(dict(request.query))

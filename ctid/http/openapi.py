@@ -54,8 +54,8 @@ def describe(endpoints: Sequence[Endpoint], events: Sequence[type[BaseModel]]) -
 
 
 def codes_of(endpoint: Endpoint) -> tuple[str, ...]:
-    """Every problem code that the endpoint may answer with (besides ``internal``)."""
-    codes = ["bad_request", "invalid", "stopping"]
+    """Every problem code that the endpoint may answer with."""
+    codes = ["bad_request", "invalid", "stopping", "internal"]
     if endpoint.action is not None:
         codes += ["not_logged_in", "invalid_token"]
         if endpoint.method != "GET":

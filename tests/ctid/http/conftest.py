@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +20,9 @@ from crmcore.users import Users
 from ctid.announce import Announcer
 from ctid.clock import SystemClock
 from ctid.events import EventHub
+from ctid.http.models import ProblemOut
+from ctid.http.openapi import codes_of
+from ctid.http.routes import ENDPOINTS
 from ctid.http.server import HttpServer, start_http
 from ctid.http.services import HttpSettings, RecordingFile, Services
 from routing.facts import AgentStatus, AgentStatusSet, Channel, Fact, Party
@@ -92,7 +97,10 @@ class Board:
         }
         self.live: dict[InteractionId, InteractionView] = {}
         self.facts: list[Fact] = []
+        self.submitted = asyncio.Event()
         self.refuse_with = ""
+        self.fail_with: Exception | None = None
+        self.stuck: asyncio.Event | None = None
         self.readiness = {"pbx": True}
 
     def agents(self) -> list[AgentView]:
@@ -162,6 +170,11 @@ class Board:
 
     async def submit(self, fact: Fact) -> Receipt:
         self.facts.append(fact)
+        self.submitted.set()
+        if self.fail_with is not None:
+            raise self.fail_with
+        if self.stuck is not None:
+            await self.stuck.wait()
         if self.refuse_with:
             return Receipt(accepted=False, reason=self.refuse_with)
         if isinstance(fact, AgentStatusSet):
@@ -272,6 +285,26 @@ async def site(make_site: Make) -> Site:
     return await make_site()
 
 
+def check_described(method: str, path: str, response: aiohttp.ClientResponse, raw: bytes) -> None:
+    """Every answer that any test gets is one that the description promises."""
+    path = path.split("?")[0]
+    for endpoint in ENDPOINTS:
+        pattern = re.sub(r"{\w+}", "[^/]+", endpoint.path)
+        if endpoint.method == method and re.fullmatch(pattern, path):
+            break
+    else:
+        return
+    if response.status >= 400:
+        assert response.content_type == "application/problem+json", (response.status, raw)
+        problem = ProblemOut.model_validate_json(raw)
+        assert problem.status == response.status
+        assert problem.code in codes_of(endpoint), (method, path, problem)
+    elif endpoint.answer is not None:
+        endpoint.answer.model_validate_json(raw)
+    elif endpoint.media == "application/json":
+        assert (response.status, raw) == (204, b"")
+
+
 class Client:
     """A browser: keeps its cookie, sends the header against forged requests."""
 
@@ -289,6 +322,7 @@ class Client:
         async with self.http.request(method, self.api + path, **more) as response:
             raw = await response.read()
             data = json.loads(raw) if raw and "json" in response.content_type else raw
+            check_described(method, path, response, raw)
             return response.status, data, response
 
     async def get(self, path: str, **more: Any) -> Any:
