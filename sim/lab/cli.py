@@ -93,7 +93,7 @@ def _status(args: argparse.Namespace, lab: Lab) -> int:
     names = [lab.name]
     if args.all:
         folder = args.dir or default_base_dir()
-        names = sorted(path.parent.name for path in Path(folder).glob("*/etc"))
+        names = sorted(path.parent.name for path in Path(folder).glob("*/options.json"))
     states = {name: Lab(name, base_dir=args.dir).status() for name in names}
     for name, state in states.items():
         print(f"{name}: {state}")

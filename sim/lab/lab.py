@@ -29,7 +29,6 @@ from sim.lab.options import (
     Ports,
     choose_ports,
     describe,
-    host_name_is_known,
     hosts_file,
     link_data,
     make_phones,
@@ -214,7 +213,7 @@ class Lab:
         command = list(program.command)
         env = {key: value for key, value in os.environ.items() if key not in ("LD_PRELOAD",)}
         env["TERM"] = "dumb"
-        if not host_name_is_known() and program.nss_wrapper is not None:
+        if program.nss_wrapper is not None:
             # the loader's own option: unlike LD_PRELOAD it is not inherited by AGI scripts
             command[1:1] = ["--preload", str(program.nss_wrapper)]
             env["NSS_WRAPPER_HOSTS"] = str(hosts_file(self.folders))
@@ -251,6 +250,11 @@ class Lab:
             was_running = process.is_running(info.pid, info.pid_started)
             process.end(info.pid, info.pid_started, STOP_TIMEOUT_S)
             (self.folders.base / "info.json").unlink(missing_ok=True)
+        # one whose `up` was killed before it could write down the pid
+        for pid in process.with_arguments("-f", str(self.folders.etc / "asterisk.conf")):
+            process.end(pid, process.start_time(pid) or 0, STOP_TIMEOUT_S)
+        # only a start that went to its end counts as one with these options
+        (self.folders.base / "options.json").unlink(missing_ok=True)
         for name in ("asterisk.ctl", "asterisk.pid"):
             (self.folders.run / name).unlink(missing_ok=True)
         if self.folders.run.parent != self.folders.base and self.folders.run.exists():

@@ -228,18 +228,11 @@ def write_note_program(folders: Folders) -> None:
 def hosts_file(folders: Folders) -> Path:
     """A hosts file that knows this machine's name, see docs/asterisk.md."""
     path = folders.base / "hosts"
-    path.write_text(f"127.0.0.1 localhost\n127.0.0.1 {socket.gethostname()}\n")
-    return path
-
-
-def host_name_is_known() -> bool:
-    """Whether the machine's name is in its hosts file, so that looking it up asks nobody."""
-    try:
-        lines = Path("/etc/hosts").read_text(errors="replace").splitlines()
-    except OSError:
-        return False
     name = socket.gethostname()
-    return any(name in line.partition("#")[0].split()[1:] for line in lines)
+    # both families: for the one that is missing nss_wrapper would go on and ask the network
+    names = f"localhost {name}"
+    path.write_text(f"127.0.0.1 {names}\n::1 {names}\n")
+    return path
 
 
 def describe(

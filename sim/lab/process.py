@@ -44,6 +44,22 @@ def is_running(pid: int, started: int) -> bool:
     return pid > 0 and start_time(pid) == started
 
 
+def with_arguments(*wanted: str) -> list[int]:
+    """Processes of ours whose command line has all these arguments."""
+    found: list[int] = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+            mine = folder.stat().st_uid == os.getuid()
+        except OSError:
+            continue
+        if mine and all(os.fsencode(text) in arguments for text in wanted):
+            found.append(int(folder.name))
+    return found
+
+
 def wait_gone(pid: int, timeout_s: float) -> bool:
     """Wait for the end of ``pid`` by its pidfd; also collects it if it is our child."""
     try:

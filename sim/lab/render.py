@@ -153,7 +153,8 @@ def asterisk_conf(folders: Mapping[str, str]) -> str:
 
 #: files that modules look for; empty ones keep the log free of complaints
 EMPTY = (
-    "acl.conf", "ccss.conf", "indications.conf", "pjproject.conf", "queuerules.conf", "udptl.conf",
+    "acl.conf", "ccss.conf", "indications.conf", "pjproject.conf", "queuerules.conf", "stasis.conf",
+    "udptl.conf",
 )  # fmt: skip
 
 
