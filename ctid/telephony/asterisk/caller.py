@@ -105,7 +105,7 @@ class Caller:
         self._wake.set()
 
     def session_ended(self) -> None:
-        """The AGI session is over: let the task end."""
+        """The caller hung up or the session is over: let the task end."""
         self._wake.set()
 
     @property
@@ -136,8 +136,9 @@ class Caller:
 
     async def run(self) -> None:
         """Carry out commands until the session ends."""
+        session = self.session
         try:
-            while not self.session.closed:
+            while not session.closed and not session.hung_up:
                 if not self._inbox:
                     self._wake.clear()
                     await self._wake.wait()
@@ -147,12 +148,13 @@ class Caller:
                     await self._doing[type(command)](command)
                 except SwitchError as error:
                     self._failed(command, str(error))
-                if self.session.hung_up:
-                    break
+            if not session.closed:
+                # an orderly end: without this the dialplan writes a note about a call ctid missed
+                await session.command(encode.set_variable("CTID_DONE", "1"))
         except AgiError as error:
             log.debug("agi_session_over", interaction=self.call.interaction, why=str(error))
         finally:
-            self.session.close()
+            session.close()
 
     def _failed(self, command: c.Command, reason: str) -> None:
         log.warning(

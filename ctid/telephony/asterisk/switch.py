@@ -12,10 +12,11 @@ import structlog
 
 from ctid import tasks
 from ctid.clock import Clock
-from ctid.telephony.asterisk import encode, live, translate
+from ctid.telephony.asterisk import encode, translate
 from ctid.telephony.asterisk.ami import AmiLink, AmiSettings
 from ctid.telephony.asterisk.ami_protocol import AmiError, Event
 from ctid.telephony.asterisk.caller import Caller
+from ctid.telephony.asterisk.census import DEVICE_STATE, Census
 from ctid.telephony.asterisk.fastagi import (
     AgiServer,
     AgiSession,
@@ -40,9 +41,7 @@ from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
 
 log = structlog.get_logger(__name__)
 
-DEVICE_STATE = "DeviceStateChange"
 WANTED = frozenset(translate.TABLE) | {DEVICE_STATE}
-LIST_S = 15.0
 PHONE_SETTLES_S = 1.0
 MAX_HELD = 100_000
 ANSWERED_ELSEWHERE = "26"  # Q.850: phones show no missed call
@@ -73,10 +72,18 @@ class AsteriskSwitch:
         self._callers: dict[str, Caller] = {}
         self._phones = Phones(self._board.uses, trunk)
         self._ami = AmiLink(
-            ami, wanted=WANTED, on_event=self._event, on_down=self._ami_down, rng=rng
+            ami, wanted=WANTED, on_event=self.event, on_down=self._ami_down, rng=rng
         )
         self._agi = AgiServer(agi, self._knock)
         self._recordings = Recordings(raw_path, self._ami.action, self._fact)
+        self._census = Census(
+            board=self._board,
+            ami=self._ami.action,
+            recordings=self._recordings,
+            facts=self,
+            controlled=lambda call: call.uniqueid in self._callers,
+            clock=clock,
+        )
         self._sink: FactSink | None = None
         self._open = False
         self._held: list[Fact] = []
@@ -104,31 +111,7 @@ class AsteriskSwitch:
 
     async def live_calls(self) -> list[LiveCall]:
         """See the port. Raises SwitchError when Asterisk does not answer."""
-        seen, ringing = live.pair_up(await self._channels(), self._board)
-        now_s = self._clock.now_s()
-        calls = []
-        for caller in seen:
-            if self._board.has_ended(caller.row.uniqueid):
-                continue
-            call = live.adopt(self._board, caller, now_s)
-            if caller.recording is not None:
-                talks = call.talking is not None
-                self._recordings.adopt(call, caller.recording, started=talks)
-            if call.offer is None:
-                self._stop_orphans(call, ringing)
-            agent_phone = call.talking.phone if call.talking is not None else None
-            calls.append(
-                LiveCall(
-                    interaction=call.interaction,
-                    caller=call.caller,
-                    did=call.did,
-                    arrived_at=call.arrived_at,
-                    controlled=call.uniqueid in self._callers,
-                    agent=(call.talking.agent or None) if call.talking is not None else None,
-                    agent_phone=agent_phone,
-                )
-            )
-        return calls
+        return await self._census.live_calls()
 
     def known(self, interactions: Mapping[InteractionId, AgentId | None]) -> None:
         """See the port."""
@@ -194,9 +177,13 @@ class AsteriskSwitch:
         """Report facts and do at once what the table asks for."""
         for item in result:
             if isinstance(item, HangUpLeg):
-                self._hang_up(item.channel, ANSWERED_ELSEWHERE, "withdraw")
+                self.withdraw(item.channel)
             else:
                 self._fact(item)
+
+    def withdraw(self, channel: str) -> None:
+        """Stop a leg from ringing."""
+        self._spawn_action("Hangup", {"Channel": channel, "Cause": ANSWERED_ELSEWHERE}, "withdraw")
 
     def inject_digit(self, call: Call, digit: str) -> None:
         """End the prompt that runs, as if the caller had pressed a key."""
@@ -222,7 +209,8 @@ class AsteriskSwitch:
             return
         self._sink(fact)
 
-    def _event(self, event: Event) -> None:
+    def event(self, event: Event) -> None:
+        """Take one AMI event."""
         name = event.get("Event")
         if name == DEVICE_STATE:
             changed = self._phones.device(event.get("Device", ""), event.get("State", ""))
@@ -247,9 +235,6 @@ class AsteriskSwitch:
     def _ended(self, call: Call) -> None:
         self._recordings.channel_ended(call)
         self._told.discard(call.interaction)
-        caller = self._callers.get(call.uniqueid)
-        if caller is not None:
-            caller.session.close()
 
     # --- sessions ---
 
@@ -308,8 +293,7 @@ class AsteriskSwitch:
 
     def _caller_hung_up(self, caller: Caller) -> None:
         self.tell(translate.caller_gone(caller.call, 0))
-        if caller.session.idle:
-            caller.session.close()
+        caller.session_ended()
 
     def _session_closed(self, caller: Caller) -> None:
         call = caller.call
@@ -330,46 +314,14 @@ class AsteriskSwitch:
     async def _look_around(self, first: bool) -> None:
         """What AMI did not tell while it was away: phones' states, and what became of calls."""
         try:
-            states = await self._ami.action("DeviceStateList", timeout_s=LIST_S)
-            for message in states if isinstance(states, list) else [states]:
-                self._event({"Event": DEVICE_STATE, **_device(message)})
-            if first:
-                return
-            rows = {row.uniqueid: row for row in await self._channels()}
+            await self._census.phones()
+            if not first:
+                await self._census.compare()
         except (AmiError, SwitchError) as error:
             log.error("look_around_failed", why=str(error))
             return
-        for call in list(self._board.calls.values()):
-            self._compare(call, rows)
-        for callback in self._reconnected:
+        for callback in () if first else self._reconnected:
             callback()
-
-    def _compare(self, call: Call, rows: Mapping[str, live.Row]) -> None:
-        legs = [*(call.offer.legs if call.offer is not None else ()), call.talking]
-        for leg in legs:
-            if leg is None or leg.gone:
-                continue
-            row = rows.get(leg.uniqueid)
-            if row is None:
-                self._event({"Event": "Hangup", "Uniqueid": leg.uniqueid})
-            elif row.bridge and call.talking is None:
-                self.tell(translate.answered(leg))
-        if call.uniqueid not in rows:
-            self._event({"Event": "Hangup", "Uniqueid": call.uniqueid})
-
-    async def _channels(self) -> list[live.Row]:
-        try:
-            answer = await self._ami.action("Status", live.STATUS, timeout_s=LIST_S)
-        except AmiError as error:
-            raise SwitchError(str(error)) from error
-        return live.read_rows(answer if isinstance(answer, list) else [answer])
-
-    def _stop_orphans(self, call: Call, ringing: list[live.Row]) -> None:
-        """Legs that ring for an offer nobody remembers: the caller then comes back to us."""
-        for row in ringing:
-            marked = encode.unmark(row.variables.get(encode.VAR_INTERACTION, ""))
-            if marked == call.interaction:
-                self._hang_up(row.channel, ANSWERED_ELSEWHERE, "orphan")
 
     # --- commands ---
 
@@ -405,7 +357,7 @@ class AsteriskSwitch:
         for leg in offer.legs if offer is not None and offer.answered_by is None else ():
             if not leg.gone and not leg.hang_up_sent:
                 leg.hang_up_sent = True
-                self._hang_up(leg.channel, ANSWERED_ELSEWHERE, "withdraw")
+                self.withdraw(leg.channel)
 
     async def _start_recording(self, command: c.StartRecording) -> None:
         call = self._call(command.interaction)
@@ -433,9 +385,6 @@ class AsteriskSwitch:
                 raise SwitchError(str(error)) from error
             await caller.session.command("HANGUP")
 
-    def _hang_up(self, channel: str, cause: str, intent: str) -> None:
-        self._spawn_action("Hangup", {"Channel": channel, "Cause": cause}, intent)
-
     def _spawn_action(self, name: str, fields: Mapping[str, str], intent: str) -> None:
         tasks.spawn(self._try_action(name, fields, intent), name=f"ami {intent}")
 
@@ -446,7 +395,3 @@ class AsteriskSwitch:
         except (AmiError, SwitchError) as error:
             # most often the channel was gone before: that is what was wanted
             log.info("ami_action_failed", action=name, intent=intent, why=str(error))
-
-
-def _device(message: Any) -> dict[str, str]:
-    return {"Device": str(message.device), "State": str(message.state)}

@@ -1,0 +1,145 @@
+"""A private Asterisk, phones worked by hand, and a switch on it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from ctid.clock import SystemClock
+from ctid.telephony.asterisk import AgiSettings, AmiSettings, AsteriskSwitch
+from routing import commands as c
+from routing import facts as f
+from routing.ids import AgentId, InteractionId, OfferId, PhoneId, QueueId, RecordingId, StepId
+from sim.lab import Lab, LabInfo
+from sim.lab.process import port_is_free
+from sim.phones.udp import CallerPool, UdpCall
+from tests.ctid.telephony.hand_phones import FactLog, HandPhones
+
+PHONES = ("1001", "1002", "1003", "1004")
+PHONE_PORT = 16471
+SESSION = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def lab_info() -> Iterator[LabInfo]:
+    contacts = {user: f"sip:{user}@127.0.0.3:{PHONE_PORT}" for user in PHONES}
+    agi = next(p for p in range(24573, 24673) if port_is_free("127.0.0.1", p, udp=False, tcp=True))
+    with Lab("telephony", agi_port=agi, agents=8, static_phones=contacts, quiet=True) as info:
+        yield info
+
+
+@dataclass
+class World:
+    """Everything a test handles."""
+
+    info: LabInfo
+    switch: AsteriskSwitch
+    facts: FactLog
+    phones: HandPhones
+    callers: CallerPool
+    recordings: Path
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    async def arrive(self, number: str = "4000", **how: Any) -> tuple[UdpCall, InteractionId]:
+        """A caller arrives, is answered and hears music."""
+        call = self.callers.call(number, caller=how.pop("caller", "13800138000"), **how)
+        arrived = await self.facts.next(f.InteractionArrived)
+        await self.switch.execute(c.Answer(interaction=arrived.interaction))
+        await self.switch.execute(c.StartMusic(interaction=arrived.interaction))
+        async with asyncio.timeout(5):
+            await call.answered.wait()
+        return call, arrived.interaction
+
+    async def offer(
+        self, interaction: InteractionId, *phones: str, recording: str = "", **how: Any
+    ) -> OfferId:
+        offer = OfferId(f"{interaction}.o{next(self.numbers)}")
+        await self.switch.execute(
+            c.Offer(
+                interaction=interaction,
+                offer=offer,
+                queue=QueueId("news"),
+                targets=tuple(
+                    c.Target(agent=AgentId(f"agent-{p}"), phone=PhoneId(p)) for p in phones
+                ),
+                ring_timeout_s=how.pop("ring_timeout_s", 10.0),
+                caller=how.pop("caller", f.Party(number="13800138000")),
+                recording=RecordingId(recording) if recording else None,
+            )
+        )
+        return offer
+
+    async def connect(self, interaction: InteractionId, phone: str, recording: str = "") -> UdpCall:
+        """Offer to one phone, which answers."""
+        offer = await self.offer(interaction, phone, recording=recording)
+        call = await self.phones.next_call()
+        self.phones.ringing(call)
+        self.phones.answer(call)
+        await self.facts.next(f.OfferAnswered, offer=offer)
+        if recording:
+            await self.switch.execute(
+                c.StartRecording(
+                    interaction=interaction,
+                    recording=RecordingId(recording),
+                    queue=QueueId("news"),
+                    agent=AgentId(f"agent-{phone}"),
+                )
+            )
+            await self.facts.next(f.RecordingStarted)
+        return call
+
+    async def play(self, interaction: InteractionId, *sounds: str) -> StepId:
+        step = StepId(f"{interaction}.s{next(self.numbers)}")
+        prompts = tuple(c.Prompt(value=s) for s in sounds)
+        await self.switch.execute(c.Play(interaction=interaction, step=step, prompts=prompts))
+        return step
+
+
+async def until(holds: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    """Wait for what no event tells."""
+    async with asyncio.timeout(timeout_s):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+def make_switch(info: LabInfo, recordings: Path, agi_port: int | None = None) -> AsteriskSwitch:
+    return AsteriskSwitch(
+        ami=AmiSettings(
+            host=info.ami.host,
+            port=info.ami.port,
+            username=info.ami.username,
+            secret=info.ami.secret,
+        ),
+        agi=AgiSettings(host=info.agi_host, port=agi_port or info.agi_port),
+        raw_path=lambda recording: recordings / f"{recording}.raw",
+        message_path=lambda recording: recordings / f"{recording}.wav",
+        clock=SystemClock(),
+        rng=Random(7),  # noqa: S311 - spreads reconnects only
+    )
+
+
+@pytest.fixture
+async def world(lab_info: LabInfo, tmp_path: Path) -> AsyncIterator[World]:
+    pbx = (lab_info.sip_host, lab_info.sip_port)
+    recordings = Path(lab_info.recordings_dir)
+    switch = make_switch(lab_info, recordings)
+    phones = HandPhones(pbx)
+    phones.port = PHONE_PORT
+    facts = FactLog()
+    async with phones, CallerPool(pbx) as callers:
+        await switch.start(facts)
+        switch.open_doors()
+        yield World(lab_info, switch, facts, phones, callers, recordings)
+        await callers.close()
+        await until(lambda: not switch._board.calls and not switch._board.legs)
+        await switch.close()
+
+
+__all__ = ["World", "make_switch", "until"]

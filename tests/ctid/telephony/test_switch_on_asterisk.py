@@ -1,0 +1,401 @@
+"""The adapter on a real Asterisk with real SIP phones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from ctid.telephony.asterisk.recordings import is_closed
+from ctid.telephony.port import SwitchError
+from routing import commands as c
+from routing import facts as f
+from routing.ids import AgentId, QueueId, RecordingId, StepId
+from tests.ctid.telephony.conftest import World, until
+
+pytestmark = pytest.mark.asterisk
+
+PHONE_NOISE = f.PhoneStateChanged
+
+
+async def test_a_call_is_taken_offered_answered_and_hung_up_by_the_agent(world: World) -> None:
+    call = world.callers.call("4000", caller="13800138000", name="张三")
+    arrived = await world.facts.next(f.InteractionArrived)
+    assert arrived.caller == f.Party(number="13800138000", name="张三")
+    assert arrived.did == "4000"
+    interaction = arrived.interaction
+    await world.switch.execute(c.Answer(interaction=interaction))
+    await world.switch.execute(c.StartMusic(interaction=interaction))
+    offer = await world.offer(interaction, "1001", caller=arrived.caller)
+    leg = await world.phones.next_call()
+    assert "张三" in leg.remote
+    assert "13800138000" in leg.remote
+    world.phones.ringing(leg)
+    await world.facts.next(f.OfferRinging, offer=offer, agent="agent-1001")
+    world.phones.answer(leg)
+    await world.facts.next(f.OfferAnswered, offer=offer, agent="agent-1001")
+    (live,) = await world.switch.live_calls()
+    assert (live.interaction, live.agent, live.agent_phone, live.controlled) == (
+        interaction,
+        "agent-1001",
+        "1001",
+        True,
+    )
+    world.phones.hangup(leg)
+    await world.facts.next(f.AgentHungUp, agent="agent-1001")
+    assert not call.ended.is_set()  # the caller is still there
+    await world.switch.execute(c.Release(interaction=interaction))
+    await world.facts.next(f.CallerHungUp)
+    await asyncio.wait_for(call.ended.wait(), 5)
+    assert world.facts.kinds(PHONE_NOISE) == [
+        "InteractionArrived",
+        "OfferRinging",
+        "OfferAnswered",
+        "AgentHungUp",
+        "CallerHungUp",
+    ]
+
+
+async def test_the_caller_hangs_up_while_waiting(world: World) -> None:
+    call, interaction = await world.arrive()
+    world.callers.hangup(call)
+    await world.facts.next(f.CallerHungUp, interaction=interaction)
+    assert world.facts.kinds(PHONE_NOISE) == ["InteractionArrived", "CallerHungUp"]
+
+
+async def test_the_caller_hangs_up_while_a_phone_rings(world: World) -> None:
+    call, interaction = await world.arrive()
+    await world.offer(interaction, "1001")
+    leg = await world.phones.next_call()
+    world.phones.ringing(leg)
+    await world.facts.next(f.OfferRinging)
+    world.callers.hangup(call)
+    await world.facts.next(f.CallerHungUp, interaction=interaction)
+    await asyncio.wait_for(leg.ended.wait(), 5)
+    assert leg.ended_by == "cancelled"
+    await asyncio.wait_for(call.ended.wait(), 5)
+    assert "OfferEnded" not in world.facts.kinds()
+
+
+async def test_the_caller_hangs_up_in_conversation(world: World) -> None:
+    call, interaction = await world.arrive()
+    leg = await world.connect(interaction, "1001")
+    world.callers.hangup(call)
+    gone = await world.facts.next(f.CallerHungUp, interaction=interaction)
+    assert gone.cause in (0, 16)  # AGI says it without a cause, AMI with one; the first counts
+    await asyncio.wait_for(leg.ended.wait(), 5)
+    assert "AgentHungUp" not in world.facts.kinds()
+
+
+async def test_a_caller_who_gives_up_before_the_answer(world: World) -> None:
+    call = world.callers.call("4000", caller="13800138000")
+    arrived = await world.facts.next(f.InteractionArrived)
+    world.callers.hangup(call)
+    await world.facts.next(f.CallerHungUp, interaction=arrived.interaction)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "cause"),
+    [(486, "Busy Here", 17), (603, "Decline", 21), (480, "Temporarily Unavailable", 19)],
+)
+async def test_an_agent_declines(world: World, status: int, reason: str, cause: int) -> None:
+    _, interaction = await world.arrive()
+    offer = await world.offer(interaction, "1001")
+    leg = await world.phones.next_call()
+    world.phones.ringing(leg)
+    world.phones.refuse_call(leg, status, reason)
+    declined = await world.facts.next(f.OfferDeclined, offer=offer)
+    assert (declined.agent, declined.cause) == ("agent-1001", cause)
+    await world.facts.next(f.OfferEnded, offer=offer)
+    # the same phone again at once: the old leg's events must not touch the new offer
+    second = await world.offer(interaction, "1001")
+    leg = await world.phones.next_call()
+    world.phones.answer(leg)
+    await world.facts.next(f.OfferAnswered, offer=second)
+
+
+async def test_a_phone_out_of_order_is_a_failure_not_a_decline(world: World) -> None:
+    _, interaction = await world.arrive()
+    offer = await world.offer(interaction, "1001")
+    world.phones.refuse_call(await world.phones.next_call(), 503, "Service Unavailable")
+    failed = await world.facts.next(f.OfferFailed, offer=offer)
+    assert failed.agent == "agent-1001"
+    await world.facts.next(f.OfferEnded, offer=offer)
+
+
+async def test_a_phone_that_is_not_registered_fails_at_once(world: World) -> None:
+    _, interaction = await world.arrive()
+    started = time.monotonic()
+    offer = await world.offer(interaction, "1005")
+    failed = await world.facts.next(f.OfferFailed, offer=offer)
+    assert "1005" in failed.reason
+    ended_at, _ = await world.facts.timed(f.OfferEnded, offer=offer)
+    assert ended_at - started < 0.09
+
+
+async def test_of_two_phones_one_unreachable_the_other_rings_on(world: World) -> None:
+    _, interaction = await world.arrive()
+    offer = await world.offer(interaction, "1005", "1001")
+    leg = await world.phones.next_call()
+    world.phones.answer(leg)
+    await world.facts.next(f.OfferAnswered, offer=offer, agent="agent-1001")
+
+
+async def test_the_first_of_several_phones_wins(world: World) -> None:
+    _, interaction = await world.arrive()
+    offer = await world.offer(interaction, "1001", "1002", "1003")
+    legs = await world.phones.next_calls(3)
+    for leg in legs.values():
+        world.phones.ringing(leg)
+    for _ in range(3):
+        await world.facts.next(f.OfferRinging, offer=offer)
+    world.phones.refuse_call(legs["1003"], 486, "Busy Here")
+    await world.facts.next(f.OfferDeclined, offer=offer, agent="agent-1003")
+    world.phones.answer(legs["1002"])
+    await world.facts.next(f.OfferAnswered, offer=offer, agent="agent-1002")
+    await asyncio.wait_for(legs["1001"].ended.wait(), 5)
+    assert legs["1001"].ended_by == "cancelled"
+    assert "OfferEnded" not in world.facts.kinds()
+
+
+async def test_a_cancelled_offer_stops_ringing_within_milliseconds(world: World) -> None:
+    _, interaction = await world.arrive()
+    offer = await world.offer(interaction, "1001", "1002")
+    legs = await world.phones.next_calls(2)
+    for leg in legs.values():
+        world.phones.ringing(leg)
+        await world.facts.next(f.OfferRinging)
+    asked_at = time.monotonic()
+    await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
+    ended_at, _ = await world.facts.timed(f.OfferEnded, offer=offer)
+    assert ended_at - asked_at < 0.1
+    for leg in legs.values():
+        await asyncio.wait_for(leg.ended.wait(), 5)
+        assert leg.ended_by == "cancelled"
+
+
+async def test_an_offer_cancelled_before_it_was_dialled_rings_nowhere(world: World) -> None:
+    _, interaction = await world.arrive()
+    offer = await world.offer(interaction, "1001")
+    await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
+    await world.facts.next(f.OfferEnded, offer=offer)
+    again = await world.offer(interaction, "1002")
+    leg = await world.phones.next_call()
+    while leg.number != "1002":  # a leg that was under way may have shown itself
+        await asyncio.wait_for(leg.ended.wait(), 5)
+        leg = await world.phones.next_call()
+    world.phones.answer(leg)
+    await world.facts.next(f.OfferAnswered, offer=again)
+
+
+async def test_an_answer_faster_than_the_cancel_wins(world: World) -> None:
+    _, interaction = await world.arrive()
+    offer = await world.offer(interaction, "1001")
+    leg = await world.phones.next_call()
+    world.phones.answer(leg)
+    await world.facts.next(f.OfferAnswered, offer=offer)
+    await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
+    (live,) = await world.switch.live_calls()
+    assert live.agent == "agent-1001"
+    assert "OfferEnded" not in world.facts.kinds()
+
+
+async def test_answer_and_cancel_at_once_end_in_one_of_the_two(world: World) -> None:
+    for _ in range(10):
+        call, interaction = await world.arrive()
+        offer = await world.offer(interaction, "1001")
+        leg = await world.phones.next_call()
+        world.phones.ringing(leg)
+        await world.facts.next(f.OfferRinging, offer=offer)
+        world.phones.answer(leg)
+        await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
+        kinds = {f.OfferEnded, f.OfferAnswered}
+        await until(lambda: any(type(fact) in kinds for _, fact in world.facts.facts))
+        world.callers.hangup(call)
+        await world.facts.next(f.CallerHungUp, interaction=interaction)
+        of_this = [type(x) for x in world.facts.order if getattr(x, "offer", None) == offer]
+        assert of_this.count(f.OfferAnswered) + of_this.count(f.OfferEnded) == 1
+        await asyncio.wait_for(leg.ended.wait(), 5)
+        world.facts.facts.clear()
+
+
+async def test_dials_own_time_out_is_a_backstop_without_blame(world: World) -> None:
+    _, interaction = await world.arrive()
+    offer = await world.offer(interaction, "1001", ring_timeout_s=0.1)
+    leg = await world.phones.next_call()
+    world.phones.ringing(leg)
+    await world.facts.next(f.OfferEnded, offer=offer, timeout_s=6)
+    assert {"OfferDeclined", "OfferFailed"}.isdisjoint(world.facts.kinds())
+    assert leg.ended_by == "cancelled" or not leg.ended.is_set()
+
+
+# --- prompts and digits ---------------------------------------------------------------------------
+
+
+async def test_a_prompt_is_played_to_its_end(world: World) -> None:
+    _, interaction = await world.arrive()
+    step = await world.play(interaction, "beep")
+    done = await world.facts.next(f.StepFinished, step=step)
+    assert done.outcome is f.StepOutcome.DONE
+
+
+async def test_a_missing_prompt_is_reported_and_the_rest_goes_on(world: World) -> None:
+    _, interaction = await world.arrive()
+    step = await world.play(interaction, "no-such-sound", "beep")
+    done = await world.facts.next(f.StepFinished, step=step)
+    assert done.outcome is f.StepOutcome.FAILED
+
+
+async def test_an_offer_cuts_a_prompt_short_within_milliseconds(world: World) -> None:
+    _, interaction = await world.arrive()
+    step = await world.play(interaction, "demo-congrats", "demo-thanks")
+    await asyncio.sleep(0.3)  # let it speak
+    asked_at = time.monotonic()
+    await world.offer(interaction, "1001")
+    await world.facts.next(f.StepFinished, step=step)
+    leg = await world.phones.next_call()
+    assert leg.invite_at - asked_at < 0.1
+
+
+async def test_keys_are_collected(world: World) -> None:
+    _, interaction = await world.arrive()
+    step = StepId(f"{interaction}.s1")
+    await world.switch.execute(
+        c.CollectDigits(
+            interaction=interaction,
+            step=step,
+            prompts=(c.Prompt(value="demo-congrats"),),
+            max_digits=2,
+            timeout_s=3.0,
+        )
+    )
+    await asyncio.sleep(0.3)
+    (live,) = await world.switch.live_calls()
+    channel = world.switch._board.by_interaction[live.interaction].channel
+    for digit in "42":
+        await world.switch._ami.action(
+            "PlayDTMF", {"Channel": channel, "Digit": digit, "Receive": "true"}
+        )
+    done = await world.facts.next(f.StepFinished, step=step)
+    assert (done.outcome, done.digits) == (f.StepOutcome.DIGITS, "42")
+
+
+async def test_no_key_is_a_time_out(world: World) -> None:
+    _, interaction = await world.arrive()
+    step = StepId(f"{interaction}.s1")
+    await world.switch.execute(
+        c.CollectDigits(
+            interaction=interaction,
+            step=step,
+            prompts=(c.Prompt(value="7", kind=c.PromptKind.NUMBER), c.Prompt(value="beep")),
+            max_digits=2,
+            timeout_s=0.3,
+        )
+    )
+    done = await world.facts.next(f.StepFinished, step=step)
+    assert (done.outcome, done.digits) == (f.StepOutcome.TIMED_OUT, "")
+
+
+# --- recordings -----------------------------------------------------------------------------------
+
+
+async def test_a_recording_holds_the_conversation_and_is_whole_when_told(world: World) -> None:
+    call, interaction = await world.arrive()
+    recording = RecordingId(f"{interaction}.r1")
+    path = world.recordings / f"{recording}.raw"
+    await world.connect(interaction, "1001", recording=recording)
+    await asyncio.sleep(0.5)
+    world.callers.hangup(call)
+    await world.facts.next(f.RecordingEnded, recording=recording)
+    assert is_closed(path)
+
+
+async def test_a_recording_is_stopped_by_command(world: World) -> None:
+    _, interaction = await world.arrive()
+    recording = RecordingId(f"{interaction}.r1")
+    await world.connect(interaction, "1001", recording=recording)
+    await world.switch.execute(c.StopRecording(interaction=interaction, recording=recording))
+    await world.facts.next(f.RecordingEnded, recording=recording)
+    assert is_closed(world.recordings / f"{recording}.raw")
+
+
+async def test_an_unanswered_offer_leaves_no_file(world: World) -> None:
+    call, interaction = await world.arrive()
+    recording = RecordingId(f"{interaction}.r1")
+    await world.offer(interaction, "1001", recording=recording)
+    world.phones.refuse_call(await world.phones.next_call(), 486, "Busy Here")
+    await world.facts.next(f.OfferEnded)
+    world.callers.hangup(call)
+    await world.facts.next(f.CallerHungUp)
+    path: Path = world.recordings / f"{recording}.raw"
+    await until(lambda: not path.exists())
+    assert {"RecordingEnded", "RecordingFailed"}.isdisjoint(world.facts.kinds())
+
+
+async def test_a_recording_that_was_not_readied_is_refused_with_the_reason(world: World) -> None:
+    _, interaction = await world.arrive()
+    await world.connect(interaction, "1001")
+    with pytest.raises(SwitchError, match="system"):
+        await world.switch.execute(
+            c.StartRecording(
+                interaction=interaction,
+                recording=RecordingId("r1"),
+                queue=QueueId("news"),
+                agent=AgentId("agent-1001"),
+            )
+        )
+
+
+async def test_a_voice_message_is_taken(world: World) -> None:
+    _, interaction = await world.arrive()
+    recording, step = RecordingId(f"{interaction}.m1"), StepId(f"{interaction}.s1")
+    await world.switch.execute(
+        c.RecordMessage(interaction=interaction, step=step, recording=recording, max_s=1.0)
+    )
+    await world.facts.next(f.RecordingEnded, recording=recording)
+    done = await world.facts.next(f.StepFinished, step=step)
+    assert done.outcome is f.StepOutcome.DONE
+    assert (world.recordings / f"{recording}.wav").read_bytes()[:4] == b"RIFF"
+
+
+# --- outside lines, refusals ----------------------------------------------------------------------
+
+
+async def test_an_outside_number_that_nobody_answers(world: World) -> None:
+    _, interaction = await world.arrive()
+    await world.switch.execute(
+        c.SendTo(interaction=interaction, number="02012345678", ring_timeout_s=1.0)
+    )
+    ended = await world.facts.next(f.ExternalEnded, interaction=interaction)
+    assert ended.answered is False
+
+
+@pytest.mark.parametrize("number", ["1001&PJSIP/1002", "1,2", "1\r\nAction: Hangup", "", "1" * 40])
+async def test_a_number_that_would_change_the_dial_string_is_refused(
+    world: World, number: str
+) -> None:
+    _, interaction = await world.arrive()
+    await world.switch.execute(c.SendTo(interaction=interaction, number=number, ring_timeout_s=1.0))
+    failed = await world.facts.next(f.CommandFailed, interaction=interaction)
+    assert failed.command == "SendTo"
+
+
+async def test_commands_for_callers_who_are_gone(world: World) -> None:
+    call, interaction = await world.arrive()
+    world.callers.hangup(call)
+    await world.facts.next(f.CallerHungUp)
+    await asyncio.wait_for(call.ended.wait(), 5)
+    with pytest.raises(SwitchError):
+        await world.offer(interaction, "1001")
+    await world.switch.execute(c.Release(interaction=interaction))  # what is done is done
+
+
+async def test_a_released_caller_hears_the_cause(world: World) -> None:
+    call = world.callers.call("4000", caller="13800138000")
+    arrived = await world.facts.next(f.InteractionArrived)
+    await world.switch.execute(c.Release(interaction=arrived.interaction, cause=17))
+    await world.facts.next(f.CallerHungUp)
+    await asyncio.wait_for(call.ended.wait(), 5)
+    assert call.status == 486
