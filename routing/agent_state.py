@@ -22,6 +22,8 @@ class AgentState(StrEnum):
     TALKING = "talking"
     WRAP_UP = "wrap_up"
 
+    __hash__ = str.__hash__  # enum's own is written in Python, and this is looked up all the time
+
 
 I, R, G, T, W = AgentState  # noqa: E741
 

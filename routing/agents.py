@@ -17,13 +17,13 @@ def refresh(floor: Floor, agent: AgentRecord) -> None:
     """Leave the queues the agent no longer accepts from; ask to be matched for new ones."""
     floor.touch_agent(agent)
     gain = False
-    for seat in agent.seats.values():
-        channel = seat.pool.queue.channel
+    for channel, seats in agent.seats_by_channel:
         if agent.accepts(channel):
-            if seat.entry is None:
-                gain = True
-        elif seat.entry is not None:
-            seat.pool.close(seat)
+            gain = gain or any(seat.entry is None for seat in seats)
+        else:
+            for seat in seats:
+                if seat.entry is not None:
+                    seat.pool.close(seat)
     if gain:
         floor.freed.append(agent)
 

@@ -13,6 +13,8 @@ from routing.pool import Pool
 from routing.records import Interaction
 
 NORMAL_CLEARING = 16
+MAX_ENDED = 10_000
+"""So many ended interactions are kept for their last view, until somebody takes the changes."""
 
 
 def say_then_release(
@@ -100,6 +102,10 @@ def finish(floor: Floor, live: Interaction, event: str, outcome: Outcome | None 
     floor.emit(FileContactRecord(account=account(floor, live, outcome)))
     floor.out.extend(live.amendments)
     floor.touch(live)
+    live.leaving = outcome
+    live.ended_at = floor.now
+    if len(floor.ended) < MAX_ENDED:
+        floor.ended[live.id] = live
 
 
 def account(floor: Floor, live: Interaction, outcome: Outcome) -> InteractionAccount:

@@ -13,6 +13,7 @@ from routing.floor import Floor
 from routing.ids import AgentId, InteractionId, QueueId
 from routing.interaction_state import TABLE
 from routing.model import RoutingConfig
+from routing.records import Interaction
 from routing.views import AgentView, Changes, InteractionView, QueueView
 
 MAX_TURNS = 100_000
@@ -28,6 +29,7 @@ class Engine:
 
     def __init__(self, config: RoutingConfig, *, seed: int = 0) -> None:
         self._floor = Floor(config, seed)
+        self._ended: dict[InteractionId, Interaction] = {}
 
     @property
     def config(self) -> RoutingConfig:
@@ -82,33 +84,32 @@ class Engine:
             agents=frozenset(floor.changed_agents),
             queues=frozenset(floor.changed_queues),
         )
+        self._ended, floor.ended = floor.ended, {}
         floor.changed_interactions.clear()
         floor.changed_agents.clear()
         floor.changed_queues.clear()
         return changes
 
-    def agent_view(self, agent: AgentId) -> AgentView | None:
-        """One agent; None if there is none of that id."""
-        record = self._floor.agents.get(agent)
-        return figures.agent_view(self._floor, record) if record is not None else None
+    def agent_view(self, agent: AgentId, /) -> AgentView:
+        """One agent. KeyError if there is none of that id."""
+        return figures.agent_view(self._floor, self._floor.agents[agent])
 
     def agents(self) -> list[AgentView]:
         """All agents, in the order of the file."""
         return [figures.agent_view(self._floor, a) for a in self._floor.agents.values()]
 
-    def queue_view(self, queue: QueueId, now: float) -> QueueView | None:
-        """One queue; None if there is none of that id."""
-        pool = self._floor.pools.get(queue)
-        return figures.queue_view(self._floor, pool, now) if pool is not None else None
+    def queue_view(self, queue: QueueId, now: float, /) -> QueueView:
+        """One queue. KeyError if there is none of that id."""
+        return figures.queue_view(self._floor, self._floor.pools[queue], now)
 
-    def queues(self, now: float) -> list[QueueView]:
+    def queues(self, now: float, /) -> list[QueueView]:
         """All queues, in the order of the file."""
         return [figures.queue_view(self._floor, p, now) for p in self._floor.pools.values()]
 
-    def interaction_view(self, interaction: InteractionId) -> InteractionView | None:
-        """One live interaction; None if it is not live."""
+    def interaction_view(self, interaction: InteractionId, /) -> InteractionView:
+        """One live interaction, or one that ended within the last changes. Else KeyError."""
         live = self._floor.live.get(interaction)
-        return figures.interaction_view(live) if live is not None else None
+        return figures.interaction_view(live if live is not None else self._ended[interaction])
 
     def live_interactions(self) -> list[InteractionView]:
         """All live interactions, oldest first."""

@@ -38,6 +38,8 @@ class Channel(StrEnum):
     CALLBACK = "callback"
     TASK = "task"
 
+    __hash__ = str.__hash__  # enum's own is written in Python, and this is looked up all the time
+
 
 class AgentStatus(StrEnum):
     """What the agent wants (the state is what the system sees, see ``agent_state``)."""

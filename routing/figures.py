@@ -10,6 +10,8 @@ from routing.pool import Figures, Pool
 from routing.records import AgentRecord, Interaction
 from routing.views import AgentView, InteractionView, QueueView
 
+WITH_AGENT = (State.TALKING, State.ENDED)
+
 
 def agent_view(floor: Floor, agent: AgentRecord) -> AgentView:
     """The agent now."""
@@ -43,7 +45,7 @@ def queue_view(floor: Floor, pool: Pool, now: float) -> QueueView:
     waiting = [live for live in pool.waiting() if live.customer_here]
     since = min((live.queued_at for live in waiting), default=None)
     served = today.answered + today.abandoned
-    expected = None if pool.idle() else pool.expected_wait(len(pool.order) + 1)
+    expected = None if pool.idle else pool.expected_wait(len(pool.order) + 1)
     return QueueView(
         id=pool.queue.id,
         name=pool.queue.name,
@@ -51,7 +53,7 @@ def queue_view(floor: Floor, pool: Pool, now: float) -> QueueView:
         waiting=len(pool.order),
         talking=pool.talking,
         longest_wait_since=since,
-        agents_available=pool.idle(),
+        agents_available=pool.idle,
         agents_logged_in=pool.logged_in,
         entered=today.entered,
         answered=today.answered,
@@ -59,7 +61,7 @@ def queue_view(floor: Floor, pool: Pool, now: float) -> QueueView:
         service_level=today.in_time / served if served else None,
         service_level_s=pool.queue.service_level_s,
         average_speed_of_answer_s=today.wait_sum_s / today.answered if today.answered else None,
-        ewt_s=0.0 if pool.idle() else expected.mid_s if expected is not None else None,
+        ewt_s=0.0 if pool.idle else expected.mid_s if expected is not None else None,
     )
 
 
@@ -82,8 +84,8 @@ def interaction_view(live: Interaction) -> InteractionView:
         arrived_at=live.arrived_at,
         queued_at=live.waiting_since,
         answered_at=live.answered_at,
-        ended_at=None,
-        agent=live.agent.id if live.agent is not None and live.state is State.TALKING else None,
+        ended_at=live.ended_at,
+        agent=live.agent.id if live.agent is not None and live.state in WITH_AGENT else None,
         ringing_agents=tuple(offer.asked) if offer is not None else (),
         offer=offer.id if offer is not None else None,
         customer=live.customer,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from routing.commands import CancelTimer, Command, StartTimer
 from routing.draws import Draws
 from routing.errors import ConfigError
-from routing.facts import PhoneState
+from routing.facts import Channel, PhoneState
 from routing.hours import Schedule, instant, zone
 from routing.ids import AgentId, FlowId, InteractionId, PhoneId, QueueId, TimerId
 from routing.model import Entry, Flow, RoutingConfig
@@ -62,6 +62,7 @@ class Floor:
         self.promises: list[Promise] = []
         # what was touched since the last take_changes
         self.changed_interactions: set[InteractionId] = set()
+        self.ended: dict[InteractionId, Interaction] = {}  # until their last views were told
         self.changed_agents: set[AgentId] = set()
         self.changed_queues: set[QueueId] = set()
         self._day = 0
@@ -104,6 +105,10 @@ class Floor:
                 record.seats[membership.queue] = seat
                 pool.seats[agent.id] = seat
                 pool.staffed.setdefault(membership.level, 0)
+            by_channel: dict[Channel, list[Seat]] = {}
+            for seat in record.seats.values():
+                by_channel.setdefault(seat.pool.queue.channel, []).append(seat)
+            record.seats_by_channel = list(by_channel.items())
         for pool in pools.values():
             pool.number_levels()
         self.config = config

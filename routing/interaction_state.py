@@ -2,9 +2,9 @@
 
 Events are the class names of facts and, in lower case, what the engine itself brings about:
 ``agent_found`` (an offer goes out), ``sent_on`` (a rule moves it out of its queue), ``released``
-(somebody or a flow ends it), ``given_up`` (the adapter never confirmed the end), ``adopted`` (found connected after a
-restart).
-A fact that is not in the row of the state is an error that changes nothing.
+(somebody or a flow ends it), ``given_up`` (the adapter never confirmed the end), ``adopted``
+(found connected after a restart). A fact that is not in the row of the state is an error that
+changes nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ class State(StrEnum):
     RELEASING = "releasing"  # hung up by us, not confirmed yet
     ADRIFT = "adrift"  # keeps its place, but is not under control until CallerReturned
     ENDED = "ended"
+
+    __hash__ = str.__hash__  # enum's own is written in Python, and this is looked up all the time
 
 
 E, W, O, X = State.ENTERING, State.WAITING, State.OFFERING, State.WITHDRAWING  # noqa: E741

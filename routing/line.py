@@ -18,12 +18,14 @@ _BLOCK = 512
 class Line:
     """Tuples in ascending order. No two may be equal in all but their last element."""
 
-    __slots__ = ("_blocks", "_lasts", "_size")
+    __slots__ = ("_blocks", "_lasts", "_size", "head")
 
     def __init__(self) -> None:
         self._blocks: list[list[Entry]] = []
         self._lasts: list[Entry] = []
         self._size = 0
+        self.head: Entry | None = None
+        """The least entry; None if there is none."""
 
     def add(self, entry: Entry) -> None:
         """Put ``entry`` in its place."""
@@ -32,6 +34,7 @@ class Line:
         if not lasts:
             self._blocks.append([entry])
             lasts.append(entry)
+            self.head = entry
             return
         index = bisect_left(lasts, entry) if len(lasts) > 1 else 0
         if index == len(lasts):
@@ -42,6 +45,7 @@ class Line:
             lasts[index] = entry
         else:
             insort(block, entry)
+            self.head = self._blocks[0][0]
         if len(block) > 2 * _BLOCK:
             self._blocks.insert(index + 1, block[_BLOCK:])
             del block[_BLOCK:]
@@ -59,10 +63,7 @@ class Line:
             del self._lasts[index]
         elif place == len(block):
             self._lasts[index] = block[-1]
-
-    def first(self) -> Entry:
-        """The least entry. IndexError if there is none."""
-        return self._blocks[0][0]
+        self.head = self._blocks[0][0] if self._size else None
 
     def position(self, entry: Entry) -> int:
         """How many entries stand before ``entry``. KeyError if it is not there."""

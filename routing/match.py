@@ -2,7 +2,8 @@
 
 Between two ``handle`` calls no waiting interaction has an idle agent who may take it. Hence a
 single freed agent only has to look at waiting interactions, and a single seeker only at idle
-agents; only when several came at once are both sides put in place first. Callers go by urgency, agents by rank.
+agents; only when several came at once are both sides put in place first. Callers go by urgency,
+agents by rank.
 """
 
 from __future__ import annotations
@@ -53,16 +54,16 @@ def most_urgent_for(floor: Floor, agent: AgentRecord) -> Interaction | None:
         key = (served_at(floor, entry), entry[1])
         if best is None or key < best:
             best, found = key, live
-    for seat in agent.seats.values():
-        pool = seat.pool
-        if not pool.lines or (seat.entry is None and not agent.accepts(pool.queue.channel)):
+    for channel, seats in agent.seats_by_channel:
+        if not agent.accepts(channel):
             continue
-        head = pool.head_for(seat)
-        if head is None:
-            continue
-        key = (served_at(floor, head), head[1])
-        if best is None or key < best:
-            best, found = key, head[-1]
+        for seat in seats:
+            head = seat.pool.head_for(seat) if seat.pool.lines else None
+            if head is None:
+                continue
+            key = (served_at(floor, head), head[1])
+            if best is None or key < best:
+                best, found = key, head[-1]
     return found
 
 
@@ -108,9 +109,11 @@ def _offer(floor: Floor, live: Interaction, seats: list[Seat]) -> None:
 
 
 def _stand_idle(agent: AgentRecord) -> None:
-    for seat in agent.seats.values():
-        if seat.entry is None and agent.accepts(seat.pool.queue.channel):
-            seat.pool.open(seat)
+    for channel, seats in agent.seats_by_channel:
+        if agent.accepts(channel):
+            for seat in seats:
+                if seat.entry is None:
+                    seat.pool.open(seat)
 
 
 def _stands_idle(agent: AgentRecord) -> bool:
@@ -128,8 +131,8 @@ def _unique_agents(floor: Floor) -> list[AgentRecord]:
 
 def _may_gain(agent: AgentRecord) -> bool:
     return any(
-        seat.entry is None and agent.accepts(seat.pool.queue.channel)
-        for seat in agent.seats.values()
+        agent.accepts(channel) and any(seat.entry is None for seat in seats)
+        for channel, seats in agent.seats_by_channel
     )
 
 

@@ -42,6 +42,9 @@ class Requirement:
     required: bool = True
     weight: int = 1
 
+    def __hash__(self) -> int:
+        return hash(self.skill)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaxStep:

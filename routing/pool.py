@@ -14,11 +14,15 @@ from routing.draws import Draws
 from routing.estimate import ExpectedWait, WaitModel
 from routing.ids import AgentId
 from routing.line import Entry, Line
-from routing.model import Queue, Requirement
+from routing.model import Queue, Requirement, Skill
 from routing.records import Interaction, Seat
-from routing.skills import ANY_LEVEL, Need, Score, score
+from routing.skills import ANY_LEVEL, Ask, Need, Score, ask, score
 from routing.strategies import Reach, Strategy, strategy
 
+Prefix = tuple[int, int, Score]
+
+MAX_ASKS = 1000
+"""So many combinations of language and requirements are remembered."""
 MAX_NEEDS = 64
 """Above this, needs that nobody waits with are forgotten."""
 
@@ -26,12 +30,13 @@ MAX_NEEDS = 64
 class Bucket:
     """Idle agents who are alike for every need of the queue."""
 
-    __slots__ = ("clock", "level", "line", "penalty", "scores")
+    __slots__ = ("clock", "level", "line", "penalty", "prefixes")
 
     def __init__(self, level: int, penalty: int, scores: tuple[Score | None, ...]) -> None:
         self.level = level
         self.penalty = penalty
-        self.scores = scores
+        self.prefixes = tuple((level, penalty, s) if s is not None else None for s in scores)
+        """For each need: what comes before the strategy's rank; None: not at all."""
         self.line = Line()
         self.clock = 0.0  # of a race
 
@@ -57,9 +62,11 @@ class Pool:
         "_draws",
         "_needs",
         "_version",
+        "asks",
         "available",
         "day",
         "figures",
+        "idle",
         "level_index",
         "lines",
         "logged_in",
@@ -81,13 +88,15 @@ class Pool:
         self.seats: dict[AgentId, Seat] = {}
         self.lines: dict[tuple[int, int], Line] = {}
         self.order = Line()  # everyone in the queue, also while offered
+        self.idle = 0  # how many agents stand idle here
+        self.asks: dict[tuple[str, tuple[Requirement, ...]], Ask] = {}
         self.staffed: dict[int, int] = {}  # level -> agents logged in
         self.level_index: dict[int, int] = {}
         self.logged_in = 0
         self.available = 0  # logged in and not paused, busy or not
         self.serving = 0.0  # the same, each agent divided by the number of the agent's queues
         self.waits = WaitModel()
-        self.possible: dict[tuple[Requirement, ...], bool] = {}  # could anybody ever take it
+        self.possible: dict[Need, bool] = {}  # could anybody ever take it
         self.talking = 0
         self.turn = 0
         self.day = -1
@@ -123,6 +132,7 @@ class Pool:
             rank = self.strategy.rank(seat)
         seat.entry = (*rank, seat.order, seat)
         bucket.line.add(seat.entry)
+        self.idle += 1
 
     def close(self, seat: Seat) -> None:
         """The agent no longer stands idle in this queue."""
@@ -130,6 +140,7 @@ class Pool:
             assert seat.bucket is not None
             seat.bucket.line.remove(seat.entry)
             seat.entry = None
+            self.idle -= 1
 
     def bucket_of(self, seat: Seat) -> Bucket:
         """The bucket for the agent; kept until the needs change."""
@@ -145,22 +156,20 @@ class Pool:
             seat.version = self._version
         return seat.bucket
 
-    def idle(self) -> int:
-        """How many agents stand idle in this queue."""
-        return sum(len(b.line) for b in self._buckets.values())
-
     def reached(self, level: int, rounds: int) -> bool:
         """Whether agents of ``level`` may be asked after ``rounds`` advances."""
         return rounds == ANY_LEVEL or self.level_index.get(level, 0) <= rounds
 
     def best(self, key: tuple[int, int]) -> list[Seat]:
         """The idle agents whom an offer for this need and these rounds asks, best first."""
+        if not self.idle:
+            return []
         need, rounds = key
         fitting = [
-            ((b.level, b.penalty, score), b)
+            (prefix, b)
             for b in self._buckets.values()
-            if len(b.line)
-            and (score := b.scores[need]) is not None
+            if b.line.head is not None
+            and (prefix := b.prefixes[need]) is not None
             and (rounds == ANY_LEVEL or self.reached(b.level, rounds))
         ]
         if not fitting:
@@ -172,16 +181,26 @@ class Pool:
             return [entry[-1] for entry in entries]
         alike = [b for prefix, b in fitting if prefix == least]
         if not self.strategy.race:
-            seat: Seat = min(b.line.first() for b in alike)[-1]
+            seat: Seat = min(_head(b) for b in alike)[-1]
             return [seat]
         chosen = min(alike, key=_lead)
-        seat = chosen.line.first()[-1]
         lead = _lead(chosen)[0]
         for bucket in alike:
             bucket.clock += lead
+        seat = _head(chosen)[-1]
         return [seat]
 
     # --- waiting interactions ----------------------------------------------------------------
+
+    def ask(self, skills: tuple[Skill, ...], language: str, own: tuple[Requirement, ...]) -> Ask:
+        """What an interaction of this language and these requirements asks here."""
+        key = (language, own)
+        known = self.asks.get(key)
+        if known is None:
+            if len(self.asks) >= MAX_ASKS:
+                self.asks.clear()
+            known = self.asks[key] = ask(self.queue, skills, language, own)
+        return known
 
     def need(self, need: Need) -> int:
         """The number by which the lines know this need."""
@@ -243,14 +262,14 @@ class Pool:
     def head_for(self, seat: Seat) -> Entry | None:
         """The most urgent waiting interaction that this agent may take."""
         best: Entry | None = None
-        scores = self.bucket_of(seat).scores
+        prefixes = self.bucket_of(seat).prefixes
         for (need, rounds), line in self.lines.items():
-            if scores[need] is None:
+            if prefixes[need] is None:
                 continue
             if rounds != ANY_LEVEL and not self.reached(seat.level, rounds):
                 continue
-            entry = line.first()
-            if best is None or entry < best:
+            entry = line.head
+            if best is None or (entry is not None and entry < best):
                 best = entry
         return best
 
@@ -263,10 +282,16 @@ class Pool:
         return (entry[-1] for entry in self.order)
 
 
-def _prefix(item: tuple[tuple[int, int, Score], Bucket]) -> tuple[int, int, Score]:
+def _prefix(item: tuple[Prefix, Bucket]) -> Prefix:
     return item[0]
 
 
+def _head(bucket: Bucket) -> Entry:
+    head = bucket.line.head
+    assert head is not None
+    return head
+
+
 def _lead(bucket: Bucket) -> tuple[float, int]:
-    head = bucket.line.first()
+    head = _head(bucket)
     return (head[0] - bucket.clock, head[1])

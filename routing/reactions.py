@@ -73,14 +73,14 @@ def customer_matched(floor: Floor, live: Interaction, fact: f.CustomerMatched) -
     if known.get("blocked", "").lower() in YES:
         block(floor, live)
         return
+    before = (live.priority, live.language, live.requirements)
     if known.get("vip", "").lower() in YES:
         live.priority += rules.vip_priority
     live.language = live.language or known.get("language", "")
-    own = _skills(floor, known)
-    live.requirements += own
+    live.requirements += _skills(floor, known)
     if live.state is State.ENTERING:
         flows.identified(floor, live)
-    else:
+    elif before != (live.priority, live.language, live.requirements) or waiting.may_prefer(live):
         waiting.reprioritise(floor, live)
 
 
@@ -102,7 +102,9 @@ def block(floor: Floor, live: Interaction) -> None:
 
 
 def _skills(floor: Floor, known: dict[str, str]) -> tuple[Requirement, ...]:
-    own = []
+    own: list[Requirement] = []
+    if not any(name.startswith("skill.") for name in known):
+        return ()
     for skill in floor.config.skills:
         level = known.get(f"skill.{skill.id}", "")
         if level.isascii() and level.isdigit() and len(level) < 4:

@@ -28,7 +28,7 @@ from routing.interaction_state import TABLE as INTERACTION_TABLE
 from routing.interaction_state import State
 from routing.line import Entry, Line
 from routing.model import Agent, Membership, Requirement
-from routing.skills import ANY_LEVEL, Need
+from routing.skills import ANY_LEVEL, Ask, Need
 
 if TYPE_CHECKING:
     from routing.pool import Bucket, Pool
@@ -95,6 +95,7 @@ class AgentRecord:
         "reason",
         "resting_until",
         "seats",
+        "seats_by_channel",
         "since",
         "status",
         "talk_s",
@@ -106,6 +107,7 @@ class AgentRecord:
         self.id: AgentId = config.id
         self.order = order
         self.seats: dict[QueueId, Seat] = {}
+        self.seats_by_channel: list[tuple[Channel, list[Seat]]] = []
         self.status = AgentStatus.LOGGED_OUT
         self.reason = ""
         self.phone: PhoneId = config.phone
@@ -252,7 +254,7 @@ class Interaction:
         "answer_sent",
         "answered_at",
         "arrived_at",
-        "asked",
+        "ask",
         "attempts",
         "attributes",
         "callback_attempts",
@@ -265,6 +267,7 @@ class Interaction:
         "customer_name",
         "did",
         "disposed",
+        "ended_at",
         "entry",
         "flow",
         "handed_over",
@@ -342,7 +345,7 @@ class Interaction:
         self.queues: list[QueueId] = []
         self.waiting_since: float | None = None
         self.queued_at = 0.0
-        self.asked: tuple[Requirement, ...] = ()  # in this queue
+        self.ask: Ask | None = None  # in this queue
         self.entry: Entry | None = None
         self.line: Line | None = None
         self.line_key: tuple[int, int] = (0, 0)
@@ -376,6 +379,7 @@ class Interaction:
         self.handed_over = False  # to a callback, which keeps the place
         # end
         self.adrift_from: State | None = None
+        self.ended_at: float | None = None
         self.causes: list[str] = []
         self.amendments: list[AmendContactRecord] = []
         self.timers: set[TimerId] = set()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf
 
 from routing.ids import SkillId
@@ -16,7 +17,7 @@ ANY_LEVEL = 1 << 30
 Score = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Need:
     """What is asked for at one moment of the wait. Equal needs share one line in the queue."""
 
@@ -24,14 +25,29 @@ class Need:
     min_penalty: int = 0
     max_penalty: int | None = None
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.requirements, self.min_penalty, self.max_penalty))
+
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """A need, the levels reached, and after how much waiting the next stage begins."""
+class Ask:
+    """All that an interaction asks in a queue, and how that relaxes: needs by time waited."""
 
-    need: Need
-    rounds: int
-    next_after_s: float  # inf: never
+    requirements: tuple[Requirement, ...]
+    needs: tuple[tuple[float, Need], ...]  # from so many seconds on; the first from 0
+
+    def need_at(self, wait_s: float) -> tuple[Need, float]:
+        """What is asked after ``wait_s``, and after how much waiting that changes (inf: never)."""
+        found = self.needs[0][1]
+        for after_s, need in self.needs[1:]:
+            if wait_s < after_s:
+                return found, after_s
+            found = need
+        return found, inf
 
 
 def merged(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
@@ -61,37 +77,42 @@ def asked_by(
     return merged(asked)
 
 
-def stage_at(queue: Queue, asked: tuple[Requirement, ...], wait_s: float, levels: int) -> Stage:
-    """What holds after ``wait_s`` in a ``queue`` of ``levels`` levels, and when that changes."""
-    next_after = inf
+def ask(queue: Queue, skills: Iterable[Skill], language: str, own: Iterable[Requirement]) -> Ask:
+    """What an interaction with these requirements asks in ``queue``, now and later."""
+    asked = asked_by(queue, skills, language, own)
+    moments = {0.0, *(r.after_s for r in queue.relax), *(p.after_s for p in queue.penalty_steps)}
+    needs: list[tuple[float, Need]] = []
+    for after_s in sorted(m for m in moments if m >= 0):
+        need = _need_after(queue, asked, after_s)
+        if not needs or needs[-1][1] != need:
+            needs.append((after_s, need))
+    return Ask(asked, tuple(needs))
+
+
+def _need_after(queue: Queue, asked: tuple[Requirement, ...], wait_s: float) -> Need:
     requirements = asked
     for relax in queue.relax:
-        if wait_s < relax.after_s:
-            next_after = min(next_after, relax.after_s)
-            continue
-        requirements = tuple(
-            Requirement(
-                skill=r.skill, level=relax.levels[r.skill], required=r.required, weight=r.weight
+        if wait_s >= relax.after_s:
+            requirements = tuple(
+                replace(r, level=relax.levels[r.skill]) if r.skill in relax.levels else r
+                for r in requirements
+                if not (r.required and (relax.drop_all or r.skill in relax.drop))
             )
-            if r.skill in relax.levels
-            else r
-            for r in requirements
-            if not (r.required and (relax.drop_all or r.skill in relax.drop))
-        )
     min_penalty, max_penalty = 0, None
     for step in queue.penalty_steps:
-        if wait_s < step.after_s:
-            next_after = min(next_after, step.after_s)
-        else:
+        if wait_s >= step.after_s:
             min_penalty, max_penalty = step.min_penalty, step.max_penalty
-    rounds = ANY_LEVEL
-    if queue.level_advance is LevelAdvance.AFTER_WAIT and queue.level_wait_s > 0:
-        rounds = int(wait_s / queue.level_wait_s + 1e-9)
-        if rounds < levels - 1:
-            next_after = min(next_after, (rounds + 1) * queue.level_wait_s)
-        else:
-            rounds = ANY_LEVEL
-    return Stage(Need(requirements, min_penalty, max_penalty), rounds, next_after)
+    return Need(requirements, min_penalty, max_penalty)
+
+
+def rounds_at(queue: Queue, wait_s: float, levels: int) -> tuple[int, float]:
+    """How many levels beyond the first may be asked after ``wait_s``, and when one more may."""
+    if queue.level_advance is not LevelAdvance.AFTER_WAIT or queue.level_wait_s <= 0:
+        return ANY_LEVEL, inf
+    rounds = int(wait_s / queue.level_wait_s + 1e-9)
+    if rounds >= levels - 1:
+        return ANY_LEVEL, inf
+    return rounds, (rounds + 1) * queue.level_wait_s
 
 
 def score(

@@ -11,11 +11,11 @@ from routing.facts import AgentStatus
 from routing.floor import Floor
 from routing.ids import AgentId
 from routing.interaction_state import State
-from routing.model import Joining, Overflow, OverflowReason, Queue, Requirement
+from routing.model import Joining, Overflow, OverflowReason, Queue
 from routing.place import key_of, leave, leave_line, urgency
 from routing.pool import Pool
 from routing.records import Interaction
-from routing.skills import asked_by, score, stage_at
+from routing.skills import rounds_at, score
 
 OUTCOMES = {
     OverflowReason.WAIT: Outcome.TIMED_OUT,
@@ -33,7 +33,7 @@ def enter(floor: Floor, live: Interaction, pool: Pool) -> bool:
         live.waiting_since = floor.now
     if not live.queues or live.queues[-1] != queue.id:
         live.queues.append(queue.id)
-    live.asked = _asked(floor, live, queue)
+    _note_ask(floor, live, pool)
     refusal = _refusal(floor, live, pool) if live.customer_here else None
     if refusal is not None:
         send_on(floor, live, refusal)
@@ -50,14 +50,14 @@ def enter(floor: Floor, live: Interaction, pool: Pool) -> bool:
 
 def take_place(floor: Floor, live: Interaction, pool: Pool) -> None:
     """Stand where urgency says."""
-    live.asked = _asked(floor, live, pool.queue)
+    _note_ask(floor, live, pool)
     live.entry = (urgency(floor, live, pool.queue), live.seq, live)
     pool.order.add(live.entry)
 
 
-def _asked(floor: Floor, live: Interaction, queue: Queue) -> tuple[Requirement, ...]:
+def _note_ask(floor: Floor, live: Interaction, pool: Pool) -> None:
     language = live.language or floor.config.language
-    return asked_by(queue, floor.config.skills, language, live.requirements)
+    live.ask = pool.ask(floor.config.skills, language, live.requirements)
 
 
 def resume(floor: Floor, live: Interaction) -> None:
@@ -95,11 +95,13 @@ def _when_waiting(live: Interaction) -> Callable[[Floor], None]:
 def _restage(floor: Floor, live: Interaction) -> None:
     pool = live.pool
     assert pool is not None
+    assert live.ask is not None
     wait_s = floor.now - live.queued_at
-    stage = stage_at(pool.queue, live.asked, wait_s, len(pool.staffed))
-    live.need, live.rounds = stage.need, stage.rounds
-    if stage.next_after_s != inf:
-        floor.start_own_timer(live, "stage", stage.next_after_s - wait_s, _when_waiting(live))
+    live.need, relaxes_s = live.ask.need_at(wait_s)
+    live.rounds, advances_s = rounds_at(pool.queue, wait_s, len(pool.staffed))
+    next_s = min(relaxes_s, advances_s)
+    if next_s != inf:
+        floor.start_own_timer(live, "stage", next_s - wait_s, _when_waiting(live))
 
 
 def park(floor: Floor, live: Interaction) -> None:
@@ -195,7 +197,7 @@ def _refusal(floor: Floor, live: Interaction, pool: Pool) -> OverflowReason | No
             return rule.reason
         if rule.reason is OverflowReason.UNROUTABLE and not possible(pool, live):
             return rule.reason
-        if rule.reason is OverflowReason.EWT and not pool.idle():
+        if rule.reason is OverflowReason.EWT and not pool.idle:
             expected = pool.expected_wait(waiting + 1)
             if expected is None or expected.mid_s > rule.limit:
                 return rule.reason
@@ -204,15 +206,16 @@ def _refusal(floor: Floor, live: Interaction, pool: Pool) -> OverflowReason | No
 
 def possible(pool: Pool, live: Interaction) -> bool:
     """Whether any agent of the queue could ever take this, when everything has relaxed."""
-    known = pool.possible.get(live.asked)
+    assert live.ask is not None
+    last = live.ask.needs[-1][1]
+    known = pool.possible.get(last)
     if known is None:
-        last = stage_at(pool.queue, live.asked, inf, 0).need
         known = any(
             score(last, s.agent.config.skills, s.penalty, False) is not None
             for s in pool.seats.values()
         )
         if len(pool.possible) < 1000:
-            pool.possible[live.asked] = known
+            pool.possible[last] = known
     return known
 
 
@@ -253,6 +256,12 @@ def _prefer(floor: Floor, live: Interaction) -> None:
 
             floor.start_own_timer(live, "patience", left_s, widen)
             return
+
+
+def may_prefer(live: Interaction) -> bool:
+    """Whether the queue sends callers to agents whom they know."""
+    policy = live.pool.queue.preferred if live.pool is not None else None
+    return policy is not None and (policy.owner or policy.last_agent_days > 0)
 
 
 def _number(text: str) -> float | None:
