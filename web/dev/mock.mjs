@@ -119,11 +119,11 @@ count()
 
 const CUSTOMER = {
   id: '42', name: '林思远', kind: 'person', title: '女士', roles: ['subscriber', 'source'],
-  tags: ['老订户', '朝阳区'], vip: true, blocked: false,
+  tags: ['老订户', '朝阳区'], vip: true, blocked: false, known: true, reason: 'number', chosen: true,
 }
 const CANDIDATES = [
-  { customer: CUSTOMER, level: 'known', reason: 'number', chosen: true },
-  { customer: { ...CUSTOMER, id: '43', name: '林建国', title: '', vip: false }, level: 'known', reason: 'number', chosen: false },
+  CUSTOMER,
+  { ...CUSTOMER, id: '43', name: '林建国', title: '', vip: false, chosen: false },
 ]
 const DISPOSITIONS = ['tip', 'delivery', 'renewal', 'complaint', 'other', '']
 const records = Array.from({ length: 73 }, (_, index) => {
@@ -135,19 +135,20 @@ const records = Array.from({ length: 73 }, (_, index) => {
   const agent = answered ? (index % 3 === 0 ? '1001' : String(1002 + (index % 12))) : null
   return {
     id: String(900 - index), interaction: `old-${900 - index}`, channel: 'voice', direction: 'in',
-    caller_number: number, caller_name: name, did: '+861085991000', queue: QUEUES[index % 3][0], agent,
-    outcome, disposition: answered ? DISPOSITIONS[index % 6] || null : null,
+    caller: { number, name }, did: '+861085991000', queue: QUEUES[index % 3][0], agent,
+    agent_name: agent === null ? '' : agents.get(agent).name, outcome, disposition: answered ? DISPOSITIONS[index % 6] || null : null,
     notes: index % 4 === 0 && answered ? '读者反映今日报纸未送达，已登记补投。' : '',
     arrived_at: iso(age), answered_at: answered ? iso(age - 11) : null, ended_at: iso(age - 11 - (talk ?? 20)),
     queued_at: iso(age - 1), wait_s: 4 + Math.floor(random() * 40), talk_s: talk ?? 0, wrap_up_s: 12,
+    recording: answered && index !== 4 ? `rec-${900 - index}` : null,
     recordings: answered
       ? [{ id: `rec-${900 - index}`, state: index === 4 ? 'pending' : 'ready', duration_s: talk, reason: '' }]
       : [],
     customer: index % 2 ? null : '42', customer_name: index % 2 ? '' : '林思远',
     offers: answered
       ? [
-          ...(index % 5 === 0 ? [{ offer: 'o1', agent: '1004', outcome: 'ring_timeout', offered_at: iso(age), ended_at: iso(age - 15) }] : []),
-          { offer: 'o2', agent, outcome: 'answered', offered_at: iso(age - 15), ended_at: iso(age - 19) },
+          ...(index % 5 === 0 ? [{ offer: 'o1', agent: '1004', outcome: 'ring_timeout', agent_name: agents.get('1004').name, at: iso(age), ring_s: 15 }] : []),
+          { offer: 'o2', agent, outcome: 'answered', agent_name: agents.get(agent).name, at: iso(age - 15), ring_s: 4 },
         ]
       : [],
   }
@@ -342,7 +343,7 @@ async function api(request, response, url) {
         (!q.get('agent') || r.agent === q.get('agent')) &&
         (!q.get('queue') || r.queue === q.get('queue')) &&
         (!q.get('outcome') || r.outcome === q.get('outcome')) &&
-        (!q.get('phone') || r.caller_number.includes(q.get('phone').replaceAll(' ', ''))) &&
+        (!q.get('phone') || r.caller.number.includes(q.get('phone').replaceAll(' ', ''))) &&
         (!q.get('from') || r.arrived_at >= q.get('from')) &&
         (!q.get('to') || r.arrived_at < q.get('to')),
     )

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { AgentView, InteractionView, Pop, QueueView } from '../src/api/types'
+import type { AgentView, Customer, InteractionView, Pop, QueueView } from '../src/api/types'
 import {
   applyEvent,
   applySnapshot,
@@ -152,7 +152,7 @@ describe('the live picture', () => {
   })
 
   it('adds a late customer to an open card and opens none', () => {
-    const customer = {
+    const customer: Customer = {
       id: '7',
       kind: 'person',
       name: '林思远',
@@ -161,6 +161,8 @@ describe('the live picture', () => {
       blocked: false,
       roles: [],
       tags: [],
+      known: true,
+      chosen: true,
     }
     applyEvent(state, { type: 'pop_update', data: pop({ customer }) })
     expect(state.pops).toEqual({})

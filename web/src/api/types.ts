@@ -82,32 +82,29 @@ export interface InteractionView {
   outcome: string | null
 }
 
-/** As `crmcore/customers.py` describes it; only what is shown here. */
+/** A customer as far as it is shown here (`ctid/http/crm_models.py` has it all). */
 export interface Customer {
   id: string
-  kind: string
+  kind: 'person' | 'organisation'
   name: string
   title: string
   vip: boolean
   blocked: boolean
   roles: string[]
   tags: string[]
-}
-
-/** Somebody whom a number may mean, best first; the one meant is among them. */
-export interface Candidate {
-  customer: Customer
-  level: 'known' | 'maybe'
-  reason: string
-  chosen: boolean
+  /** With a match by number: false for a guess. */
+  known: boolean | null
+  /** With a match by number: the one that is meant. */
+  chosen: boolean | null
 }
 
 export interface OfferRecord {
-  offer: string
+  id: string
   agent: string
-  offered_at: string
-  ended_at: string
+  agent_name: string
   outcome: string
+  at: string
+  ring_s: number
 }
 
 export interface RecordingInfo {
@@ -117,17 +114,18 @@ export interface RecordingInfo {
   reason: string
 }
 
-/** As `crmcore/contact_records.py` describes it. */
 export interface ContactRecord {
   id: string
   interaction: string
   channel: string
-  direction: 'in' | 'out'
-  caller_number: string
-  caller_name: string
+  direction: string
+  caller: Party
   did: string
   queue: string | null
   agent: string | null
+  agent_name: string
+  customer: string | null
+  customer_name: string
   outcome: string
   disposition: string | null
   notes: string
@@ -138,9 +136,9 @@ export interface ContactRecord {
   wait_s: number
   talk_s: number
   wrap_up_s: number | null
-  customer: string | null
-  customer_name: string
   offers: OfferRecord[]
+  /** Id of the recording that can be played. */
+  recording: string | null
   recordings: RecordingInfo[]
 }
 
@@ -151,7 +149,7 @@ export interface Pop {
   caller: Party
   did: string
   customer: Customer | null
-  candidates: Candidate[]
+  candidates: Customer[]
   history: ContactRecord[]
   /** When the caller came in. */
   arrived_at: string

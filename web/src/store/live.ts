@@ -79,7 +79,7 @@ export const useLive = defineStore('live', () => {
         phone === '' ? [] : api.history(phone, HISTORY_SHOWN),
       ])
       if (mine !== run || state.pops[interaction] !== undefined) return
-      const certain = customers.length === 1 ? (customers[0] ?? null) : null
+      const certain = customers.find((customer) => customer.chosen) ?? null
       state.pops[interaction] = {
         interaction,
         offer: view.offer,
@@ -87,12 +87,7 @@ export const useLive = defineStore('live', () => {
         caller: view.caller,
         did: view.did,
         customer: certain,
-        candidates: customers.map((customer) => ({
-          customer,
-          level: 'maybe',
-          reason: 'number',
-          chosen: false,
-        })),
+        candidates: customers,
         history: history.filter((record) => record.interaction !== interaction),
         arrived_at: view.arrived_at,
         at: view.arrived_at,
