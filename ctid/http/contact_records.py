@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from crmcore.errors import NotFound
 from ctid.access import Action, Scope
 from ctid.crm_json import contact_record_json
@@ -25,7 +28,8 @@ async def list_contact_records(call: Call) -> Result:
             row = await call.services.store.contact_record(actor, query.interaction)
         except NotFound:
             return {"items": [], "next": None}
-        return {"items": [contact_record_json(row, call.house.agent_name)], "next": None}
+        items = [contact_record_json(row, call.house.agent_name)] if _reaches(call, row) else []
+        return {"items": items, "next": None}
     filters = {n: v for n in EQUAL if (v := getattr(query, n)) is not None}
     if query.phone is not None:
         filters["number"] = query.phone
@@ -53,14 +57,15 @@ async def list_contact_records(call: Call) -> Result:
 async def one_contact_record(call: Call) -> Result:
     """One, by its own id or by the interaction's."""
     row = await call.services.store.contact_record(actor_of(call), call.path_id())
-    if (
-        call.scope is Scope.OWN
-        and row["customer"] is None
-        and call.viewer.agent not in row["agents"]
-        and call.viewer.agent != row["agent"]
-    ):
+    if not _reaches(call, row):
         raise Problem("not_found")
     return contact_record_json(row, call.house.agent_name)
+
+
+def _reaches(call: Call, row: Mapping[str, Any]) -> bool:
+    """An agent reads what the agent took part in, and what belongs to some customer's history."""
+    mine = call.viewer.agent in (row["agent"], *row["agents"])
+    return call.scope is not Scope.OWN or row["customer"] is not None or mine
 
 
 ENDPOINTS = (

@@ -208,8 +208,11 @@ async def _read_body(request: web.Request, context: Context, endpoint: Endpoint)
         raise Problem("unsupported_media_type")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Problem("unsupported_media_type", "Send the body without Content-Encoding")
+    settings = context.services.settings
+    if (request.content_length or 0) > settings.body_limit:
+        raise Problem("body_too_large", f"At most {settings.body_limit} bytes")
     try:
-        async with asyncio.timeout(context.services.settings.body_timeout_s):
+        async with asyncio.timeout(settings.body_timeout_s):
             return await request.read()
     except TimeoutError:
         raise Problem("body_timeout") from None

@@ -36,13 +36,14 @@ class Guard(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._timer is not None:
-            seen = self._tail + data
+            # empty lines before a request are no request (RFC 9112, section 2.2)
+            seen = self._tail + data if self._tail else data.lstrip(b"\r\n")
             if HEADER_END in seen:
                 self._timer.cancel()
                 self._timer = None
                 self._tail = b""
             else:
-                self._tail = seen[-(len(HEADER_END) - 1) :]
+                self._tail = seen[1 - len(HEADER_END) :]
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:

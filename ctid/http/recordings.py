@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from aiohttp import web
 
 from ctid.access import Action
@@ -24,6 +27,7 @@ async def audio(call: Call) -> Result:
     file = await call.services.recordings(recording)
     if file is None:
         raise Problem("no_audio", "The file is not in the library any more")
+    await _check_range(call.request, file.path)
     # A player fetches many ranges: they are one listening. Any range may be the first.
     now = call.services.clock.now_s()
     if call.context.listenings.is_new((call.viewer.username, recording), now):
@@ -32,6 +36,20 @@ async def audio(call: Call) -> Result:
         file.path,
         headers={"Content-Type": file.content_type, "Content-Disposition": "inline"},
     )
+
+
+async def _check_range(request: web.Request, path: Path) -> None:
+    """Refuse a range that the file does not have, with its size (RFC 9110 section 15.5.17)."""
+    try:
+        size = (await asyncio.to_thread(path.stat)).st_size
+    except OSError:
+        raise Problem("no_audio", "The file is not in the library any more") from None
+    try:
+        start = request.http_range.start
+    except ValueError:
+        start = size
+    if start is not None and start >= size:
+        raise Problem("range_not_satisfiable", headers={"Content-Range": f"bytes */{size}"})
 
 
 ENDPOINTS = (

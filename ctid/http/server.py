@@ -27,6 +27,9 @@ from ctid.view_json import dumps
 
 log = structlog.get_logger(__name__)
 
+LINGER_S = 2.0
+"""How long a refused request's body is read and thrown away, so that its sender sees the answer."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SECURITY_HEADERS = {
@@ -56,6 +59,7 @@ class HttpServer:
     ) -> None:
         self._services = services
         self._runner = runner
+        self.app = runner.app
         self._listener = listener
         self._life = life
         self.port: int = listener.sockets[0].getsockname()[1]
@@ -134,6 +138,7 @@ async def start_http(services: Services) -> HttpServer:
         handle_signals=False,
         keepalive_timeout=settings.keepalive_s,
         auto_decompress=False,
+        lingering_time=LINGER_S,
         shutdown_timeout=settings.drain_s,
     )
     await runner.setup()
