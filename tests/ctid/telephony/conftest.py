@@ -136,10 +136,12 @@ async def world(lab_info: LabInfo, tmp_path: Path) -> AsyncIterator[World]:
     async with phones, CallerPool(pbx) as callers:
         await switch.start(facts)
         switch.open_doors()
-        yield World(lab_info, switch, facts, phones, callers, recordings)
+        world = World(lab_info, switch, facts, phones, callers, recordings)
+        yield world
         await callers.close()
-        await until(lambda: not switch._board.calls and not switch._board.legs)
-        await switch.close()
+        board = world.switch._board  # of the switch that stands at the end
+        await until(lambda: not board.calls and not board.legs)
+        await world.switch.close()
 
 
 __all__ = ["World", "make_switch", "until"]

@@ -211,8 +211,11 @@ async def test_answer_and_cancel_at_once_end_in_one_of_the_two(world: World) -> 
         await world.facts.next(f.OfferRinging, offer=offer)
         world.phones.answer(leg)
         await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
-        kinds = {f.OfferEnded, f.OfferAnswered}
-        await until(lambda: any(type(fact) in kinds for _, fact in world.facts.facts))
+        await until(
+            lambda: any(
+                isinstance(fact, f.OfferEnded | f.OfferAnswered) for _, fact in world.facts.facts
+            )
+        )
         world.callers.hangup(call)
         await world.facts.next(f.CallerHungUp, interaction=interaction)
         of_this = [type(x) for x in world.facts.order if getattr(x, "offer", None) == offer]
