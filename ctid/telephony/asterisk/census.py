@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import structlog
@@ -92,20 +92,15 @@ class Census:
     async def compare(self) -> None:
         """What became of the calls on the board while AMI was away. Raises SwitchError."""
         rows = {row.uniqueid: row for row in await self._channels()}
-        for call in list(self._board.calls.values()):
-            self._compare(call, rows)
-
-    def _compare(self, call: Call, rows: Mapping[str, live.Row]) -> None:
-        offered = call.offer.legs if call.offer is not None else []
-        for leg in {leg.uniqueid: leg for leg in (*offered, call.talking) if leg}.values():
+        for leg in list(self._board.legs.values()):
             row = rows.get(leg.uniqueid)
-            if row is not None:
-                if row.bridge and call.talking is None:
-                    self._facts.tell(translate.answered(leg))
-            elif not leg.gone:
+            if row is None:
                 self._facts.event({"Event": "Hangup", "Uniqueid": leg.uniqueid})
-        if call.uniqueid not in rows:
-            self._facts.event({"Event": "Hangup", "Uniqueid": call.uniqueid})
+            elif row.bridge and leg.call.talking is None:
+                self._facts.tell(translate.answered(leg))
+        for call in list(self._board.calls.values()):
+            if call.uniqueid not in rows:
+                self._facts.event({"Event": "Hangup", "Uniqueid": call.uniqueid})
 
     async def _channels(self) -> list[live.Row]:
         try:
