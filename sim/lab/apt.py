@@ -139,6 +139,8 @@ class PrivateApt:
             ["install", "-y", "--download-only", "--no-install-recommends", *packages],
             lambda share: on_progress(0.2 + share * 0.8),
         )
+        # of an earlier try that was interrupted before the archive moved on
+        self._run(["autoclean"], lambda _share: None)
         return sorted((self.folder / "cache/archives").glob("*.deb"))
 
     def _run(self, arguments: list[str], on_progress: Callable[[float], None]) -> None:
