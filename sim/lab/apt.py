@@ -55,9 +55,17 @@ def mirrors(apt_dir: Path = APT_DIR) -> list[Mirror]:
     """
     try:
         text = subprocess.run(
-            ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|",
-             "Created-By: Packages"],
-            capture_output=True, text=True, timeout=30, check=True,
+            [
+                "apt-get",
+                "indextargets",
+                "--format",
+                "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|",
+                "Created-By: Packages",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise AptError(f"apt-get is not usable here ({error})") from error
@@ -147,7 +155,10 @@ class PrivateApt:
         """Run apt-get; it reports on descriptor 1 as ``dlstatus:item:percent:text``."""
         process = subprocess.Popen(
             ["apt-get", "-q=2", "-o", "APT::Status-Fd=1", *self._options, *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
         )
         said: list[str] = []
@@ -242,8 +253,11 @@ def main(argv: Sequence[str]) -> int:
     progress = Progress()
     try:
         ensure_root(
-            Path(argv[0]), argv[2:], suite=argv[1],
-            on_step=progress.step, on_progress=progress.update,
+            Path(argv[0]),
+            argv[2:],
+            suite=argv[1],
+            on_step=progress.step,
+            on_progress=progress.update,
         )
     except AptError as error:
         progress.note(str(error), good=False)

@@ -191,9 +191,7 @@ class Lab:
             link_data(self.folders, program, prompts)
             write_note_program(self.folders)
             write_configuration(self.folders, self.options, ports, phones, secret, program)
-            info = describe(
-                self.name, self.folders, self.options, ports, phones, secret, program
-            )
+            info = describe(self.name, self.folders, self.options, ports, phones, secret, program)
             pid = self._launch(program)
             started = process.start_time(pid) or 0
             info = dataclasses.replace(info, pid=pid, pid_started=started)

@@ -221,7 +221,7 @@ def write_note_program(folders: Folders) -> None:
     script = REPOSITORY / "ctid" / "telephony" / "asterisk" / "missed_call.py"
     path = folders.agi / "ctid-note"
     python, script_q = shlex.quote(sys.executable), shlex.quote(str(script))
-    path.write_text(f"#!/bin/sh\nexec {python} -P {script_q} \"$@\"\n")
+    path.write_text(f'#!/bin/sh\nexec {python} -P {script_q} "$@"\n')
     path.chmod(0o755)
 
 

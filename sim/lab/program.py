@@ -51,8 +51,11 @@ def find_program(store: Path, progress: Progress) -> Program:
         return host
     try:
         root = ensure_root(
-            store / "root", PACKAGES, suite=SUITE,
-            on_step=progress.step, on_progress=progress.update,
+            store / "root",
+            PACKAGES,
+            suite=SUITE,
+            on_step=progress.step,
+            on_progress=progress.update,
         )
     except AptError as error:
         raise LabError(
@@ -90,8 +93,13 @@ def _host_program() -> tuple[Program | None, str]:
         )  # fmt: skip
         return (
             Program(
-                command=(path,), version=version, modules=modules, data=data,
-                sounds_en=_english(data / "sounds"), music=_existing(data / "moh"), from_host=True,
+                command=(path,),
+                version=version,
+                modules=modules,
+                data=data,
+                sounds_en=_english(data / "sounds"),
+                music=_existing(data / "moh"),
+                from_host=True,
             ),
             "",
         )

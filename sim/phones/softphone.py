@@ -237,9 +237,7 @@ class PhoneProcess:
         event = await self.wait_for("incoming", timeout_s=timeout_s)
         return PhoneCall(self, event["call"], event["sip_call_id"], event["remote"])
 
-    async def wait_for(
-        self, name: str, *, timeout_s: float = 10.0, **fields: Any
-    ) -> Event:
+    async def wait_for(self, name: str, *, timeout_s: float = 10.0, **fields: Any) -> Event:
         """The next event ``name`` with these field values; one that nobody took yet counts.
 
         Names: registered, unregistered, register_failed, incoming, calling, ringing, connected,

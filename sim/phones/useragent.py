@@ -143,9 +143,7 @@ class UdpEndpoint(asyncio.DatagramProtocol):
         elif method in ("OPTIONS", "NOTIFY", "UPDATE", "INFO"):
             self.send(respond(request, 200, "OK", tag="o"), source)
         elif method == "INVITE" and call is not None and call.answered.is_set():  # hold, T.38, ...
-            answer = respond(
-                request, 200, "OK", extra=self._contact(call.number), body=self._sdp()
-            )
+            answer = respond(request, 200, "OK", extra=self._contact(call.number), body=self._sdp())
             self.send(answer, source)
         else:
             self.send(respond(request, 405, "Method Not Allowed", tag="n"), source)
