@@ -18,12 +18,12 @@ def refresh(floor: Floor, agent: AgentRecord) -> None:
     floor.touch_agent(agent)
     gain = False
     for channel, seats in agent.seats_by_channel:
-        if agent.accepts(channel):
-            gain = gain or any(seat.entry is None for seat in seats)
-        else:
-            for seat in seats:
-                if seat.entry is not None:
-                    seat.pool.close(seat)
+        accepts = agent.accepts(channel)
+        for seat in seats:
+            if seat.entry is None:
+                gain = gain or accepts
+            elif not accepts:
+                seat.pool.close(seat)
     if gain:
         floor.freed.append(agent)
 

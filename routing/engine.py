@@ -9,6 +9,7 @@ from routing import facts as f
 from routing import figures, match, reactions, recovery
 from routing.commands import Command
 from routing.errors import UnknownTransition
+from routing.explain import Explanation, explain
 from routing.floor import Floor
 from routing.ids import AgentId, InteractionId, QueueId
 from routing.interaction_state import TABLE
@@ -114,6 +115,10 @@ class Engine:
     def live_interactions(self) -> list[InteractionView]:
         """All live interactions, oldest first."""
         return [figures.interaction_view(live) for live in self._floor.live.values()]
+
+    def explain(self, interaction: InteractionId, now: float, /) -> Explanation:
+        """Why each agent of its queue is or is not asked now. KeyError if it is not live."""
+        return explain(self._floor, self._floor.live[interaction], now)
 
     # --- recovery ----------------------------------------------------------------------------
 

@@ -130,10 +130,12 @@ def _unique_agents(floor: Floor) -> list[AgentRecord]:
 
 
 def _may_gain(agent: AgentRecord) -> bool:
-    return any(
-        agent.accepts(channel) and any(seat.entry is None for seat in seats)
-        for channel, seats in agent.seats_by_channel
-    )
+    for channel, seats in agent.seats_by_channel:
+        if agent.accepts(channel):
+            for seat in seats:
+                if seat.entry is None:
+                    return True
+    return False
 
 
 def _unique_seekers(floor: Floor) -> list[Interaction]:

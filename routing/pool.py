@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from routing.draws import Draws
 from routing.estimate import ExpectedWait, WaitModel
-from routing.ids import AgentId
+from routing.ids import AgentId, SkillId
 from routing.line import Entry, Line
 from routing.model import Queue, Requirement, Skill
 from routing.records import Interaction, Seat
@@ -58,6 +58,8 @@ class Pool:
     """The agents and the waiting interactions of one queue."""
 
     __slots__ = (
+        "_asked_for",
+        "_bucket_by_skills",
         "_buckets",
         "_draws",
         "_needs",
@@ -104,6 +106,8 @@ class Pool:
         self._draws = draws
         self._needs: dict[Need, int] = {}
         self._buckets: dict[tuple[int, int, tuple[Score | None, ...]], Bucket] = {}
+        self._asked_for: list[SkillId] = []  # every skill that some need names
+        self._bucket_by_skills: dict[tuple[int | None, ...], Bucket] = {}
         self._version = 0
 
     # --- agents ------------------------------------------------------------------------------
@@ -146,12 +150,16 @@ class Pool:
         """The bucket for the agent; kept until the needs change."""
         if seat.bucket is None or seat.version != self._version:
             skills = seat.agent.config.skills
-            by_proficiency = self.strategy.by_proficiency
-            scores = tuple(score(n, skills, seat.penalty, by_proficiency) for n in self._needs)
-            key = (seat.level, seat.penalty, scores)
-            bucket = self._buckets.get(key)
+            alike = (seat.level, seat.penalty, *[skills.get(s) for s in self._asked_for])
+            bucket = self._bucket_by_skills.get(alike)
             if bucket is None:
-                bucket = self._buckets[key] = Bucket(*key)
+                by_proficiency = self.strategy.by_proficiency
+                scores = tuple(score(n, skills, seat.penalty, by_proficiency) for n in self._needs)
+                key = (seat.level, seat.penalty, scores)
+                bucket = self._buckets.get(key)
+                if bucket is None:
+                    bucket = self._buckets[key] = Bucket(*key)
+                self._bucket_by_skills[alike] = bucket
             seat.bucket = bucket
             seat.version = self._version
         return seat.bucket
@@ -230,6 +238,8 @@ class Pool:
         """Put the idle agents into the buckets of the changed needs."""
         before = list(self._buckets.values())
         self._buckets = {}
+        self._bucket_by_skills = {}
+        self._asked_for = sorted({r.skill for n in self._needs for r in n.requirements})
         self._version += 1
         for old in before:
             for entry in old.line:
