@@ -200,6 +200,12 @@ class Pool:
 
     # --- waiting interactions ----------------------------------------------------------------
 
+    def lead(self, seat: Seat) -> tuple[float, ...]:
+        """In a race: how long until this idle agent's clock rings."""
+        if seat.entry is None or seat.bucket is None:
+            return (0.0,)
+        return (seat.entry[0] - seat.bucket.clock,)
+
     def ask(self, skills: tuple[Skill, ...], language: str, own: tuple[Requirement, ...]) -> Ask:
         """What an interaction of this language and these requirements asks here."""
         key = (language, own)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from routing.pool import Bucket, Pool
 
 NO_NEED = Need()
+NEVER_BUSY = -1e9
 LOAD_MEMORY_S = 3600.0
 """Time constant of the recent busy share: what was an hour ago counts 1/e."""
 
@@ -173,7 +174,7 @@ class AgentRecord:
     def load(self) -> float:
         """Logarithm of the busy share plus a clock: while idle all shares fade alike."""
         share = self.busy_share
-        return log(share) + self.busy_share_at / LOAD_MEMORY_S if share > 0 else -inf
+        return log(share) + self.busy_share_at / LOAD_MEMORY_S if share > 0 else NEVER_BUSY
 
 
 PHONE_CHANNELS = (Channel.VOICE, Channel.CALLBACK)
