@@ -460,78 +460,82 @@ def readable(conn: sqlite3.Connection, actor: Actor, customer: int) -> bool:
     return row is not None and actor.reaches(scope, row["owner"], row["team"])
 
 
+_COLUMNS = (
+    "kind", "name", "title", "sex", "birthday", "language", "vip", "blocked", "owner", "team",
+    "source", "state", "version", "created_at", "created_by", "updated_at",
+)  # fmt: skip
+_POINT = ("kind", "value", "key", "label", "preferred", "opt_out", "invalid", "source", "source_at")
+_PLACE = (*_ADDRESS, "opt_out", "invalid", "source", "source_at")
+
+
+def _part(table: str, shape: str, order: str) -> str:
+    return (
+        f"(SELECT json_group_array({shape}) FROM (SELECT * FROM {table} WHERE customer = c.id"
+        f" ORDER BY {order}))"
+    )
+
+
+def _object(names: Sequence[str]) -> str:
+    pairs = ", ".join(f"'{name}', {name}" for name in names)
+    return f"json_object('id', CAST(id AS TEXT), {pairs})"
+
+
+_LOAD = (
+    "SELECT json_group_array(json_object('id', CAST(c.id AS TEXT),"
+    + " 'merged_into', CAST(c.merged_into AS TEXT), 'custom', json(c.custom), "
+    + ", ".join(f"'{name}', c.{name}" for name in _COLUMNS)
+    + f", 'roles', json({_part('customer_roles', 'role', 'role')})"
+    + f", 'tags', json({_part('customer_tags', 'tag', 'tag')})"
+    + f", 'contact_points', json({_part('contact_points', _object(_POINT), 'preferred DESC, id')})"
+    + f", 'addresses', json({_part('addresses', _object(_PLACE), 'id')})"
+    + ")) FROM customers c WHERE c.id IN "
+)
+
+
 def load(conn: sqlite3.Connection, actor: Actor, ids: Sequence[int]) -> list[Row]:
-    """The customers of these ids that the actor may read, in the order given, masked."""
+    """The customers of these ids that the actor may read, in the order given, masked.
+
+    One statement gives all of them as one JSON text (why: see ``contact_records.fetch``).
+    """
     if not ids:
         return []
     scope = actor.require("customer", "read")
-    marks = ",".join("?" * len(ids))
-    rows = {
-        row["id"]: row
-        for row in conn.execute(f"SELECT * FROM customers WHERE id IN ({marks})", ids)
-        if actor.reaches(scope, row["owner"], row["team"])
+    found = conn.execute(f"{_LOAD}({','.join('?' * len(ids))})", ids).fetchone()[0]
+    by_id = {
+        int(one["id"]): one
+        for one in json.loads(found)
+        if actor.reaches(scope, one["owner"], one["team"])
     }
-    parts: dict[str, dict[int, list[Any]]] = {}
-    for table, order in (
-        ("contact_points", "preferred DESC, id"),
-        ("addresses", "id"),
-        ("customer_roles", "role"),
-        ("customer_tags", "tag"),
-    ):
-        grouped: dict[int, list[Any]] = {}
-        for row in conn.execute(
-            f"SELECT * FROM {table} WHERE customer IN ({marks}) ORDER BY {order}",
-            ids,
-        ):
-            grouped.setdefault(row["customer"], []).append(row)
-        parts[table] = grouped
-    return [_shape(actor, rows[one], parts) for one in ids if one in rows]
+    return [_shape(actor, by_id[one]) for one in ids if one in by_id]
 
 
-def _shape(actor: Actor, row: sqlite3.Row, parts: Mapping[str, Mapping[int, list[Any]]]) -> Row:
-    one = dict(row)
-    id_ = one.pop("id")
-    for name in ("name_key", "sound", "import_id"):
-        one.pop(name)
-    one["custom"] = actor.masked_values(json.loads(one["custom"])) if one["custom"] != "{}" else {}
+def _shape(actor: Actor, one: Row) -> Row:
     one["vip"], one["blocked"] = bool(one["vip"]), bool(one["blocked"])
-    one["name"] = actor.text(one["name"])
-    one["merged_into"] = str(one["merged_into"]) if one["merged_into"] else None
-    if one["birthday"] and not actor.sees("birthday"):
-        one["birthday"] = mask_birthday(one["birthday"])
-    return {
-        "id": str(id_),
-        **one,
-        "roles": [r["role"] for r in parts["customer_roles"].get(id_, ())],
-        "tags": [r["tag"] for r in parts["customer_tags"].get(id_, ())],
-        "contact_points": [_point(actor, r) for r in parts["contact_points"].get(id_, ())],
-        "addresses": [_address(actor, r) for r in parts["addresses"].get(id_, ())],
-    }
-
-
-def _point(actor: Actor, row: sqlite3.Row) -> Row:
-    kind = row["kind"]
-    shown = numbers.display(row["key"]) if kind == "phone" else row["value"]
-    return {
-        "id": str(row["id"]),
-        "kind": kind,
-        "value": actor.contact_value(kind, row["value"]),
-        "display": shown if actor.sees("phone") or kind != "phone" else actor.phone(row["key"]),
-        **{f: row[f] for f in ("label", "source", "source_at")},
-        **{f: bool(row[f]) for f in ("preferred", "opt_out", "invalid")},
-    } | ({} if kind == "phone" else {"display": actor.contact_value(kind, row["value"])})
-
-
-def _address(actor: Actor, row: sqlite3.Row) -> Row:
-    one = dict(row)
-    for name in ("customer", "created_at"):
-        one.pop(name)
-    one["id"] = str(one["id"])
-    one["opt_out"], one["invalid"] = bool(one["opt_out"]), bool(one["invalid"])
-    if not actor.sees("address"):
-        for name in ("district", "street", "postcode"):
-            one[name] = "****" if one[name] else ""
+    for point in one["contact_points"]:
+        _shape_point(actor, point)
+    for place in one["addresses"]:
+        place["opt_out"], place["invalid"] = bool(place["opt_out"]), bool(place["invalid"])
+        if not actor.sees("address"):
+            for name in ("district", "street", "postcode"):
+                place[name] = "****" if place[name] else ""
+    if actor.masks:
+        one["name"], one["title"] = actor.text(one["name"]), actor.text(one["title"])
+        one["custom"] = actor.masked_values(one["custom"])
+        one["tags"] = [actor.text(tag) for tag in one["tags"]]
+        if one["birthday"] and not actor.sees("birthday"):
+            one["birthday"] = mask_birthday(one["birthday"])
     return one
+
+
+def _shape_point(actor: Actor, one: Row) -> None:
+    key = one.pop("key")
+    for name in ("preferred", "opt_out", "invalid"):
+        one[name] = bool(one[name])
+    one["value"] = actor.contact_value(one["kind"], one["value"])
+    if one["kind"] != "phone":
+        one["display"] = one["value"]
+    else:
+        one["display"] = numbers.display(key) if actor.sees("phone") else actor.phone(key)
 
 
 def snapshot(conn: sqlite3.Connection, customer: int) -> Row:

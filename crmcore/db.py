@@ -33,6 +33,9 @@ from crmcore.errors import StoreBusy, StoreClosed, TransactionLost
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 10.0
+CHECKPOINT_COMMITS = 256
+CHECKPOINT_BYTES = 32 * 1024 * 1024
+_MMAP_BYTES = 2 * 1024 * 1024 * 1024
 GROUP_MAX = 128
 GROUP_TIME_S = 0.025
 _UNSET: Any = object()
@@ -68,8 +71,9 @@ class _Lane(sqlite3.Connection):
 
     inbox: deque[_Job[Any]]
     guard: threading.Lock
-    writes: bool
+    mode: str  # write: grouped transactions; read: one snapshot each; bare: no transaction
     kicked: bool
+    after_commit: Callable[[], None] | None
 
     def commit(self) -> None:
         """Run everything that waits. Called by aiosqlite in the connection's own thread."""
@@ -77,20 +81,30 @@ class _Lane(sqlite3.Connection):
             group = self._take()
             if not group:
                 return
-            if self.writes:
-                self._transaction(group)
-            else:
-                self._snapshot(group[0])
             loop = group[0].loop
+            if self.mode == "write":
+                self._transaction(group)
+            elif self.mode == "read":
+                self._snapshot(group[0])
+            else:
+                self._bare(group[0])
             loop.call_soon_threadsafe(_deliver, group)
+            if self.after_commit is not None:
+                loop.call_soon_threadsafe(self.after_commit)
 
     def _take(self) -> list[_Job[Any]]:
         with self.guard:
             if not self.inbox:
                 self.kicked = False
                 return []
-            room = GROUP_MAX if self.writes else 1
+            room = GROUP_MAX if self.mode == "write" else 1
             return [self.inbox.popleft() for _ in range(min(room, len(self.inbox)))]
+
+    def _bare(self, job: _Job[Any]) -> None:
+        try:
+            job.value = job.fn(self)
+        except BaseException as error:  # handed to the caller, whatever it is
+            job.error = error
 
     def _snapshot(self, job: _Job[Any]) -> None:
         if job.abandoned:
@@ -153,6 +167,14 @@ def _deliver(group: list[_Job[Any]]) -> None:
         job.deliver()
 
 
+_PRAGMAS = {
+    # checkpoints are made by a connection of their own, so that no write waits for one
+    "write": ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0"),
+    "read": ("query_only=ON", f"mmap_size={_MMAP_BYTES}"),
+    "bare": ("synchronous=FULL", f"journal_size_limit={CHECKPOINT_BYTES // 2}"),
+}
+
+
 class _Connection:
     """One aiosqlite connection and its lane."""
 
@@ -161,19 +183,20 @@ class _Connection:
         self.lane = lane
 
     @classmethod
-    async def open(cls, path: Path, *, writes: bool, cache_kib: int) -> _Connection:
+    async def open(cls, path: Path, mode: str, *, cache_kib: int) -> _Connection:
         made: list[_Lane] = []
 
         def factory(*args: Any, **kwargs: Any) -> _Lane:
             lane = _Lane(*args, **kwargs)
             lane.inbox = deque()
             lane.guard = threading.Lock()
-            lane.writes = writes
+            lane.mode = mode
             lane.kicked = False
+            lane.after_commit = None
             made.append(lane)
             return lane
 
-        uri = f"file:{quote(str(path))}?mode={'rw' if writes else 'ro'}"
+        uri = f"file:{quote(str(path))}?mode={'ro' if mode == 'read' else 'rw'}"
         raw = await aiosqlite.connect(
             uri,
             uri=True,
@@ -189,7 +212,7 @@ class _Connection:
             "secure_delete=ON",
             "temp_store=MEMORY",
             f"cache_size=-{cache_kib}",
-            *(("journal_mode=WAL", "synchronous=FULL") if writes else ("query_only=ON",)),
+            *_PRAGMAS[mode],
         ):
             await raw.execute(f"PRAGMA {pragma}")
         return cls(raw, lane)
@@ -230,10 +253,21 @@ class _Connection:
 class Database:
     """One SQLite file. Open with :meth:`open`, close with :meth:`close`."""
 
-    def __init__(self, path: Path, writer: _Connection, readers: list[_Connection]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        writer: _Connection,
+        checkpointer: _Connection,
+        readers: list[_Connection],
+    ) -> None:
         self.path = path
+        self._wal = path.with_name(path.name + "-wal")
         self._writer = writer
+        self._checkpointer = checkpointer
         self._readers = readers
+        self._commits = 0
+        self._checkpoint: asyncio.Future[Any] | None = None
+        writer.lane.after_commit = self._committed
         self._free: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
         for reader in readers:
             self._free.put_nowait(reader)
@@ -245,16 +279,30 @@ class Database:
     async def open(cls, path: Path | str, *, readers: int = 3, cache_kib: int = 65536) -> Database:
         """Open or create the file (mode 0600). ``sqlite3.DatabaseError`` if it is no store."""
         path = _private_file(path)
-        writer = await _Connection.open(path, writes=True, cache_kib=cache_kib)
         opened: list[_Connection] = []
         try:
-            for _ in range(readers):
-                opened.append(await _Connection.open(path, writes=False, cache_kib=cache_kib))
+            for mode in ("write", "bare", *["read"] * readers):
+                opened.append(await _Connection.open(path, mode, cache_kib=cache_kib))
         except BaseException:
-            for connection in (*opened, writer):
+            for connection in reversed(opened):
                 await connection.raw.close()
             raise
-        return cls(path, writer, opened)
+        return cls(path, opened[0], opened[1], opened[2:])
+
+    def _committed(self) -> None:
+        """After each group: let the checkpointer run when enough has gathered in the log."""
+        self._commits += 1
+        if self._checkpoint is not None and not self._checkpoint.done():
+            return
+        due = self._commits >= CHECKPOINT_COMMITS
+        if not due and self._commits % 16 == 0:
+            due = self._wal.exists() and self._wal.stat().st_size > CHECKPOINT_BYTES
+        if due and not self._closed:
+            self._commits = 0
+            job = _Job(lambda conn: conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+            job.future.add_done_callback(lambda future: future.cancelled() or future.exception())
+            self._checkpoint = job.future
+            self._checkpointer.submit(job)
 
     async def write(self, fn: Callable[[sqlite3.Connection], T], *, timeout_s: float = 60.0) -> T:
         """Run ``fn(connection)`` as one transaction and answer after its COMMIT.
@@ -314,7 +362,7 @@ class Database:
         online backup on a connection of its own (https://www.sqlite.org/backup.html).
         """
         part, target = _part_of(target)
-        source = await _Connection.open(self.path, writes=False, cache_kib=8192)
+        source = await _Connection.open(self.path, "read", cache_kib=8192)
         try:
             await source.run(_Job(lambda conn: _copy(conn, part)))
         finally:
@@ -330,6 +378,8 @@ class Database:
             await reader.run(_Job(lambda conn: None))
             await reader.raw.close()
         await self._writer.run(_Job(lambda conn: None))
+        await self._checkpointer.run(_Job(lambda conn: None))
+        await self._checkpointer.raw.close()
         await self._writer.raw.execute("PRAGMA optimize")
         await self._writer.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         await self._writer.raw.close()
@@ -337,8 +387,9 @@ class Database:
     async def truncate_wal(self) -> None:
         """Move everything from the write-ahead log into the file and empty the log."""
         await self.write(lambda conn: None)
-        async with self._writer.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)") as cursor:
-            await cursor.fetchone()
+        await self._checkpointer.run(
+            _Job(lambda conn: conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        )
 
 
 def _part_of(path: Path | str) -> tuple[Path, Path]:

@@ -61,6 +61,7 @@ _DASH_EXTENSION = re.compile(
 )
 _OUTSIDE_LINE = re.compile(r"^\s*[0-9]\s*[,;pw~]+\s*(?=[\d+(])", re.IGNORECASE)
 _SIP = re.compile(r"^(?:.*<)?\s*(?:sips?|tel):([^@;>?]*)", re.IGNORECASE)
+_CHINA_MOBILE_KEY = re.compile(r"^\+861[3-9]\d{9}$")
 _MOBILE = re.compile(r"^1[3-9]\d{9}$")
 _AREA = r"(?:10|2[0-57-9]|[3-9]\d\d)"
 _LANDLINE = re.compile(rf"^0({_AREA})([2-8]\d{{6,7}})$")
@@ -276,8 +277,11 @@ def _clean_lines(text: str) -> str:
     return unicodedata.normalize("NFKC", text[: MAX_INPUT * 8])
 
 
+@lru_cache(maxsize=5_000)
 def display(number_key: str) -> str:
     """The key as people write it: ``138 0013 8000``, ``010 8470 1234``, ``+44 20 7946 0000``."""
+    if _CHINA_MOBILE_KEY.match(number_key):
+        return f"{number_key[3:6]} {number_key[6:10]} {number_key[10:]}"
     if not number_key.startswith("+"):
         text = number_key.partition(":")[2]
         service, _, area = text.partition("@")

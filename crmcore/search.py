@@ -185,14 +185,18 @@ def find(
     begins = "SELECT c.id FROM customers c WHERE c.name_key >= ? AND c.name_key < ?"
     take("SELECT c.id FROM customers c WHERE c.name_key = ?", key)
     take(begins, key, key + "\U0010ffff")
-    expression = text.match_expression(query)
-    if expression and len(key) > 1 and len(found) < limit:
-        fts = (
-            "SELECT c.id FROM customer_fts f CROSS JOIN customers c ON c.id = f.rowid"
-            " WHERE customer_fts MATCH ?"
-        )
-        take(fts, f"name : ({expression})")
-        take(fts, expression)
+    fts = (
+        "SELECT c.id FROM customer_fts f CROSS JOIN customers c ON c.id = f.rowid"
+        " WHERE customer_fts MATCH ?"
+    )
+    # whole words before beginnings: the beginning of a frequent word is dear to look up
+    for begins_too in (False, True):
+        expression = text.match_expression(query, begins=begins_too)
+        if expression and len(key) > 1 and len(found) < limit:
+            take(fts, f"name : ({expression})")
+            take(fts, expression)
+        if expression == text.match_expression(query, begins=True):
+            break
     return list(found)
 
 

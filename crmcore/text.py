@@ -114,12 +114,12 @@ def tokens(text: str) -> str:
     return " ".join(parts)
 
 
-def match_expression(query: str) -> str:
+def match_expression(query: str, *, begins: bool = True) -> str:
     """An FTS5 expression for what a person typed; empty when nothing can be searched.
 
     Blanks separate terms that must all be there. Everything is quoted, so no character of the
     query can be an operator (https://www.sqlite.org/fts5.html, section 3.1). The last Latin word of
-    three letters or more also matches as a beginning.
+    three letters or more also matches as a beginning, unless ``begins`` is false.
     """
     terms: list[str] = []
     runs = _RUN.findall(fold(query[:MAX_QUERY]))
@@ -133,8 +133,8 @@ def match_expression(query: str) -> str:
                 pairs = " ".join(run[i : i + 2] for i in range(len(run) - 1))
                 terms.append(f'"{pairs}"')
         else:
-            begins = n == len(runs) - 1 and len(run) >= 3
-            terms.append(f'"{run}"*' if begins else f'"{run}"')
+            open_end = begins and n == len(runs) - 1 and len(run) >= 3
+            terms.append(f'"{run}"*' if open_end else f'"{run}"')
     return " ".join(terms)
 
 

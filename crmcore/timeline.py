@@ -22,15 +22,18 @@ Fetch = Callable[[sqlite3.Connection, Actor, int, float, int], list[Row]]
 
 
 def _records(conn: sqlite3.Connection, actor: Actor, who: int, at: float, room: int) -> list[Row]:
-    where, values = actor.sql_scope("contact_record", agent="agent", team="team")
-    rows = conn.execute(
-        f"SELECT * FROM contact_records WHERE customer = ? AND arrived_at <= ? AND {where}"
-        " ORDER BY arrived_at DESC LIMIT ?",
-        (who, at, *values, room),
-    ).fetchall()
+    where, values = actor.sql_scope("contact_record", agent="r.agent", team="r.team")
+    records = contact_records.fetch(
+        conn,
+        actor,
+        f"r.customer = ? AND r.arrived_at <= ? AND {where}",
+        (who, at, *values),
+        order="r.arrived_at DESC",
+        limit=room,
+    )
     return [
         {"type": "contact_record", "id": one["id"], "at": one["arrived_at"], "record": one}
-        for one in contact_records.shaped(conn, actor, rows)
+        for one in records
     ]
 
 
@@ -149,6 +152,7 @@ _SOURCES: dict[str, tuple[str | None, Fetch]] = {
     "fact": (None, _facts),
 }
 TYPES = tuple(_SOURCES)
+_BLUR_S = 2e-5
 
 
 def page(
@@ -182,9 +186,10 @@ def page(
     shown = entries[:limit]
     if len(entries) <= limit:
         return shown, None
-    last = shown[-1]["at"]
-    same = {f"{one['type']}{one['id']}" for one in shown if one["at"] == last}
-    return shown, "~".join((repr(last), *sorted(same | (skip if last == at else set()))))
+    # times come back exact to 10 microseconds: go on a little before and leave out what was shown
+    last = shown[-1]["at"] + _BLUR_S
+    near = {f"{one['type']}{one['id']}" for one in shown if one["at"] - last < _BLUR_S}
+    return shown, "~".join((repr(last), *sorted(near | (skip if at - last < _BLUR_S else set()))))
 
 
 def _cursor(cursor: str | None) -> tuple[float, set[str]]:
