@@ -194,33 +194,12 @@ class House:
         if scope is not Scope.TEAM:
             return False
         if agents:
-            return any(
-                not viewer.teams.isdisjoint(self.teams_of_agent.get(a, frozenset())) for a in agents
-            )
+            return any(self.supervises_agent(viewer, a) for a in agents)
         return queue is None or self.supervises_queue(viewer, queue)
 
     def may_see_interaction(self, viewer: Viewer, scope: Scope, view: InteractionView) -> bool:
         """``may_see_matter`` of a live interaction."""
         return self.may_see_matter(viewer, scope, agents_of(view), view.queue)
-
-    def agents_in(self, viewer: Viewer, scope: Scope) -> frozenset[AgentId] | None:
-        """The agents whose matters are within ``scope``; ``None``: all, without limit."""
-        if scope is Scope.ALL:
-            return None
-        own = frozenset((viewer.agent,)) if viewer.agent is not None else frozenset[AgentId]()
-        if scope is Scope.NONE:
-            return frozenset()
-        if scope is not Scope.TEAM:
-            return own
-        return own | {a for a in self.teams_of_agent if self.supervises_agent(viewer, a)}
-
-    def queues_in(self, viewer: Viewer, scope: Scope) -> frozenset[QueueId] | None:
-        """The queues whose unhandled matters are within ``scope``; ``None``: all."""
-        if scope is Scope.ALL:
-            return None
-        if scope is not Scope.TEAM:
-            return frozenset()
-        return frozenset(q for q in self.teams_of_queue if self.supervises_queue(viewer, q))
 
 
 class HouseOf:

@@ -111,6 +111,7 @@ def test_queue_figures_seen(viewer: Viewer, seen: set[QueueId]) -> None:
         (("b1",), SHARED, False),  # it is the agent's team that counts once there is one
         (("b1", "r1"), SHARED, True),
         (("gone",), NEWS, False),
+        (("free",), OPEN, True),  # in no team: every supervisor's
     ],
 )
 def test_a_supervisor_reaches_the_matters_of_the_own_team(
