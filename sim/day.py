@@ -22,6 +22,8 @@ from sim.persons import Caller, Duty
 from sim.scenario import Arrivals, Scenario, Shift, stream
 
 DEFAULT_START = datetime(2026, 3, 2, 9, 0)  # noqa: DTZ001 - a Monday, local to the configuration
+OVERTIME_S = 4 * 3600.0
+"""Shifts go on after the end, while the last callers are served."""
 _DOOR = "simulated-"
 
 
@@ -165,7 +167,7 @@ def _shift(agent: AgentId, shift: Shift, midnight: datetime, shifted_s: float) -
 
 
 def _within(duties: list[Duty], start: float, end: float) -> Iterator[Duty]:
-    """Duties of ``[start, end)``; what holds at the start begins there.
+    """Duties from the start on; what holds at the start begins there.
 
     Where one shift ends as the next begins, the agent stays.
     """
@@ -176,4 +178,4 @@ def _within(duties: list[Duty], start: float, end: float) -> Iterator[Duty]:
     before = [d for d in by_time.values() if d.at <= start]
     if before and before[-1].status is not AgentStatus.LOGGED_OUT:
         yield dataclasses.replace(before[-1], at=start)
-    yield from (d for d in by_time.values() if start < d.at < end)
+    yield from (d for d in by_time.values() if start < d.at <= end + OVERTIME_S)

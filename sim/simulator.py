@@ -51,8 +51,8 @@ class _Call:
     caller: Caller
     waits: bool = False  # patience runs
     talks: bool = False
-    offers: int = 0
     menus: int = 0
+    ringing: OfferId | None = None
 
 
 @dataclass(slots=True)
@@ -89,6 +89,7 @@ class Simulation:
         self._calls: dict[InteractionId, _Call] = {}
         self._by_id = {caller.id: caller for caller in day.callers}
         self._rings: dict[OfferId, _Ring] = {}
+        self._turns: dict[InteractionId, int] = {}  # agents asked so far: luck differs each time
         self._timers: dict[TimerId, int] = {}
         self._wanted: dict[AgentId, f.AgentStatus] = {}
         self._hash = hashlib.sha256()
@@ -224,7 +225,9 @@ class Simulation:
             self._hang_up(interaction)
 
     def _hang_up(self, interaction: InteractionId) -> None:
-        self._calls.pop(interaction, None)
+        call = self._calls.pop(interaction, None)
+        if call is not None and call.ringing is not None:
+            self._rings.pop(call.ringing, None)  # the phones fall silent with the caller
         self._tell(f.CallerHungUp(interaction=interaction, cause=16), interaction)
 
     def _talk_over(self, interaction: InteractionId) -> None:
@@ -236,6 +239,9 @@ class Simulation:
         callback = command.channel is f.Channel.CALLBACK
         self._rings[command.offer] = _Ring(command.interaction, 0, callback)
         self._wait(command.interaction)
+        call = self._calls.get(command.interaction)
+        if call is not None:
+            call.ringing = command.offer
         self._ring(command.interaction, command.offer, command.targets)
 
     def _extend(self, command: c.ExtendOffer) -> None:
@@ -249,12 +255,10 @@ class Simulation:
             return
         people = self._people
         caller = self._caller_of(interaction)
-        call = self._calls.get(interaction)
         for target in targets:
             ring.targets += 1
-            turn = call.offers if call is not None else 0
-            if call is not None:
-                call.offers += 1
+            turn = self._turns.get(interaction, 0)
+            self._turns[interaction] = turn + 1
             self._after(people.ring_delay_s, self._rings_now, (offer, target.agent))
             luck = (caller.luck + turn * _GOLDEN) % 1.0
             if luck < people.no_answer_share:
@@ -452,11 +456,12 @@ class Simulation:
     def _file(self, command: c.FileContactRecord) -> None:
         account = command.account
         self.outcomes.accounts.append(account)
-        self._calls.pop(account.interaction, None)
+        self._turns.pop(account.interaction, None)
         if account.agent is not None and account.talk_s > 0:
             wrap_up_s = self._caller_of(account.interaction).wrap_up_s
             if wrap_up_s is not None:
                 self._after(wrap_up_s, self._wrapped_up, (account.agent, account.interaction))
+        self._calls.pop(account.interaction, None)
 
     def _wrapped_up(self, what: tuple[AgentId, InteractionId]) -> None:
         """Done before the queue's wrap-up time was over (else the fact is late and not sent)."""
