@@ -11,8 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from crmcore.access import SYSTEM
+from crmcore.store import Store
+from ctid.clock import SystemClock
+from ctid.tasks import cancel_and_wait, spawn
 from sim.demo.people import AGENTS, CUSTOMERS, GUEST
-from sim.house import Client, House, HouseError, User, new_password
+from sim.house import House, HouseError, User, new_password
 from sim.lab import Lab, LabError
 from sim.lab.progress import Progress
 from sim.traffic import Traffic
@@ -29,8 +33,10 @@ def main() -> int:
     if running:
         print(f"the demo runs already: {running} (end it there with Ctrl-C)", file=sys.stderr)
         return 1
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(mode=0o700)
     try:
-        return asyncio.run(_demo())
+        return asyncio.run(_demo(FOLDER.absolute(), QUEUES.read_text(encoding="utf-8")))
     except (HouseError, LabError) as error:
         print(f"\nthe demo could not start: {error}", file=sys.stderr)
         return 1
@@ -47,14 +53,12 @@ def _running_already() -> str:
     return str(info["url"]) if b"sim.demo" in command else ""
 
 
-async def _demo() -> int:
+async def _demo(folder: Path, queues: str) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     progress = Progress()
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(mode=0o700)
     users = (
         User(username="agent", role="agent", password=new_password(), agent=GUEST.agent,
              display_name=GUEST.name, teams=("newsroom",)),
@@ -62,12 +66,7 @@ async def _demo() -> int:
              display_name="班长", teams=("newsroom", "service")),
         User(username="admin", role="admin", password=new_password(), display_name="管理员"),
     )  # fmt: skip
-    house = House(
-        FOLDER.absolute(),
-        Lab("demo"),
-        queues=QUEUES.read_text(encoding="utf-8"),
-        users=users,
-    )
+    house = House(folder, Lab("demo"), queues=queues, users=users)
     traffic: Traffic | None = None
     try:
         progress.step("private Asterisk")
@@ -75,11 +74,11 @@ async def _demo() -> int:
         progress.step("configuration and users")
         house.write_config()
         await house.add_users()
+        progress.step("customers")
+        await _add_customers(house, progress)
         progress.step("ctid")
         await house.start_daemon()
         admin = await house.login("admin")
-        progress.step("customers")
-        await _add_customers(admin, progress)
         progress.step("agents' phones and callers")
         traffic = Traffic(
             house.info,
@@ -87,6 +86,7 @@ async def _demo() -> int:
             dids=DIDS,
             callers=[(person.number, person.name) for person in CUSTOMERS],
             rate_per_min=CALLS_PER_MINUTE,
+            menus={"88880000": "123"},
         )
         await traffic.start()
         for person in AGENTS:
@@ -95,10 +95,10 @@ async def _demo() -> int:
         _write_info(house)
         _welcome(house)
         assert house.daemon is not None
-        ended = loop.create_task(house.daemon.wait())  # noqa: TID251 - ended below
-        stopped = loop.create_task(stop.wait())
+        ended = spawn(house.daemon.wait(), name="daemon's end")
+        stopped = spawn(stop.wait(), name="ctrl-c")
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        await cancel_and_wait(stopped)
         if ended.done():
             print(f"\nctid ended with {ended.result()}:\n{house.log_tail()}", file=sys.stderr)
             return 1
@@ -112,11 +112,17 @@ async def _demo() -> int:
         print("everything is stopped", flush=True)
 
 
-async def _add_customers(admin: Client, progress: Progress) -> None:
-    for done, person in enumerate(CUSTOMERS):
-        if person.known:
-            await admin.post("/customers", person.as_customer())
-        progress.update(done / len(CUSTOMERS))
+async def _add_customers(house: House, progress: Progress) -> None:
+    """Put the known callers into the customer base before ctid opens it."""
+    now = SystemClock().now_s()
+    store = await Store.open(house.store_path, now)
+    try:
+        for done, person in enumerate(CUSTOMERS):
+            if person.known:
+                await store.create_customer(SYSTEM, person.as_customer(), now)
+            progress.update(done / len(CUSTOMERS))
+    finally:
+        await store.close()
 
 
 def _write_info(house: House) -> None:
@@ -154,9 +160,9 @@ def _welcome(house: House) -> None:
     for user in house.users:
         print(f"  {user.role:<12} {user.username:<12} {user.password}")
     print(
-        f"\nLog in as agent, choose phone {GUEST.phone} and become available: you are offered calls,"
-        f"\nand a scripted phone answers for you after some seconds. The daemon's log: "
-        f"{house.log_path.name} in {FOLDER}/.\nCtrl-C stops everything.",
+        f"\nLog in as agent, choose phone {GUEST.phone} and become available: you are offered "
+        f"calls,\nand a scripted phone answers for you after some seconds. "
+        f"The daemon's log: {FOLDER / house.log_path.name}\nCtrl-C stops everything.",
         flush=True,
     )
 
