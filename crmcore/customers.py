@@ -195,8 +195,12 @@ def insert(
     *,
     state: str = "active",
     import_id: int | None = None,
+    documents: tuple[str, str] | None = None,
 ) -> int:
-    """Write checked values as a new customer, with its search index. Answers the id."""
+    """Write checked values as a new customer, with its search index. Answers the id.
+
+    ``documents`` are the index's texts, if they were cut before.
+    """
     name = values.get("name", "")
     cursor = conn.execute(
         "INSERT INTO customers(kind, name, name_key, sound, title, sex, birthday, language, vip,"
@@ -228,10 +232,15 @@ def insert(
     for point in values.get("contact_points", ()):
         add_point(conn, customer, point, now)
     for address in values.get("addresses", ()):
-        _add_address(conn, customer, address, now)
-    _set_list(conn, "customer_roles", "role", customer, values.get("roles", ()), now)
-    _set_list(conn, "customer_tags", "tag", customer, values.get("tags", ()), now)
-    search.index_values(conn, customer, values)
+        add_address(conn, customer, address, now)
+    for role in values.get("roles", ()):
+        conn.execute(
+            "INSERT INTO customer_roles(customer, role, since_at) VALUES (?,?,?)",
+            (customer, role, now),
+        )
+    for tag in values.get("tags", ()):
+        conn.execute("INSERT INTO customer_tags(customer, tag) VALUES (?,?)", (customer, tag))
+    search.index_new(conn, customer, documents or search.documents(values))
     return customer
 
 
@@ -259,7 +268,8 @@ def add_point(conn: sqlite3.Connection, customer: int, point: Row, now: float) -
     )
 
 
-def _add_address(conn: sqlite3.Connection, customer: int, one: Row, now: float) -> None:
+def add_address(conn: sqlite3.Connection, customer: int, one: Row, now: float) -> None:
+    """Add a checked address."""
     conn.execute(
         "INSERT INTO addresses(customer, label, country, province, city, district, street,"
         " postcode, opt_out, invalid, source, source_at, created_at)"
@@ -399,7 +409,7 @@ def _replace_addresses(
     for one in addresses:
         known = int(one["id"]) if str(one.get("id") or "").isdigit() else 0
         if known not in there or known in kept:
-            _add_address(conn, customer, one, now)
+            add_address(conn, customer, one, now)
             continue
         kept.add(known)
         if any("****" in one[f] for f in _ADDRESS):

@@ -121,6 +121,8 @@ _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−－ー〜～~"), "-")
 @lru_cache(maxsize=20_000)
 def parse(text: str, plan: NumberPlan = HOME) -> Number:
     """Understand one number as it really arrives. Never raises."""
+    if plan.region == "CN" and _MOBILE.match(text) and text.isascii():
+        return Number(f"+86{text}", "mobile")
     text = _clean(text)
     sip = _SIP.match(text)
     if sip:
@@ -266,6 +268,8 @@ def split(text: str) -> list[str]:
     ``010/84701234`` and ``9,13800138000`` are one number: a part of fewer than seven digits is not
     cut off.
     """
+    if text.isdigit():
+        return [text]
     parts = [part.strip() for part in _SPLIT.split(_clean_lines(text))]
     parts = [part for part in parts if part]
     if any(sum(c.isdigit() for c in part) < 7 for part in parts[:-1] or parts):

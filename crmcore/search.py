@@ -41,9 +41,9 @@ def documents(values: Mapping[str, Any], notes: str = "") -> tuple[str, str]:
     return " ".join(names), text.tokens(" ".join(part for part in rest if part))
 
 
-def index_values(conn: sqlite3.Connection, customer: int, values: Mapping[str, Any]) -> None:
-    """Index a new customer from the values just written."""
-    name, rest = documents(values)
+def index_new(conn: sqlite3.Connection, customer: int, cut: tuple[str, str]) -> None:
+    """Index a new customer from its :func:`documents`."""
+    name, rest = cut
     conn.execute(
         "INSERT INTO customer_fts(rowid, name, rest) VALUES (?,?,?)", (customer, name, rest)
     )

@@ -13,8 +13,8 @@ import unicodedata
 from functools import lru_cache
 from itertools import product
 
-import zhconv
 from pypinyin import Style, pinyin
+from zhconv import zhconv
 
 _HAN = "㐀-鿿豈-﫿\U00020000-\U0003134f"
 _RUN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
@@ -26,6 +26,8 @@ MAX_QUERY = 100
 def clean(text: str, limit: int = MAX_TEXT) -> str:
     """A value from outside without control and format characters (line breaks stay), cut."""
     text = text[:limit]
+    if not text:
+        return text
     if text.isprintable():
         return text.strip()
     return "".join(
@@ -36,14 +38,15 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
 def fold(text: str) -> str:
     """Full to half width (NFKC), traditional to simplified, case away."""
     text = unicodedata.normalize("NFKC", text).casefold()
-    if _IS_HAN.search(text):
-        text = _simplified(text)
-    return text
+    return text if text.isascii() else text.translate(_simplified())
 
 
-@lru_cache(maxsize=50_000)
-def _simplified(text: str) -> str:
-    return str(zhconv.convert(text, "zh-hans"))
+@lru_cache(maxsize=1)
+def _simplified() -> dict[int, str]:
+    """Character by character, unlike a conversion for readers, which looks at whole phrases: a
+    pair of characters must fold to the same wherever it stands."""
+    pairs = zhconv.getdict("zh-hans").items()
+    return {ord(one): other for one, other in pairs if len(one) == 1 and len(other) == 1}
 
 
 def name_key(name: str) -> str:

@@ -1,0 +1,551 @@
+"""Import of customers from a table: look at it, map the columns, run it, undo it.
+
+**All or nothing.** Rows are staged in short transactions (customers in state ``staged``, changes in
+``import_changes``), seen by nobody; so a long import neither blocks the writer nor shows half a
+table. One last transaction makes them all visible. :func:`recover` at start removes what a crash
+left staged. The same holds for undoing.
+
+**Modes.** ``create``: rows whose number or mail address a customer already has are skipped;
+``update``: only such customers are changed, other rows are refused; ``both``. Empty cells change
+nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from crmcore import audit, customers, numbers, search, tabular
+from crmcore.access import Actor
+from crmcore.db import Database
+from crmcore.errors import Conflict, Invalid, NotFound
+from crmcore.numbers import HOME, NumberPlan
+
+Row = dict[str, Any]
+CHUNK = 800
+MODES = ("create", "update", "both")
+
+FIELDS = (
+    "name", "kind", "title", "sex", "birthday", "language", "owner", "team", "vip", "source",
+    "tags", "roles", "phone", "email", "wechat", "qq", "weibo", "province", "city", "district",
+    "street", "postcode",
+)  # fmt: skip
+"""What a column can be mapped to; besides ``custom.<code>``. Several columns may be phones."""
+_HEADERS = {
+    "name": "name 姓名 名称 客户 客户名称 客户姓名 联系人 读者姓名 单位名称 公司名称 fullname",
+    "kind": "kind type 类型 客户类型",
+    "title": "title 称呼 职务 职位 头衔",
+    "sex": "sex gender 性别",
+    "birthday": "birthday 生日 出生日期 出生年月",
+    "language": "language 语言",
+    "owner": "owner 负责人 归属 客户经理",
+    "team": "team 团队 部门",
+    "vip": "vip 贵宾",
+    "source": "source 来源",
+    "tags": "tags tag 标签",
+    "roles": "roles role 角色 身份",
+    "phone": "phone mobile tel telephone cell 电话 手机 手机号 手机号码 联系电话 电话号码 固话"
+    " 座机 家庭电话 办公电话 号码 phonenumber mobilephone",
+    "email": "email mail 邮箱 电子邮箱 邮件 电子邮件",
+    "wechat": "wechat 微信 微信号",
+    "qq": "qq qq号",
+    "weibo": "weibo 微博",
+    "province": "province 省 省份",
+    "city": "city 市 城市",
+    "district": "district 区 区县",
+    "street": "street address 地址 详细地址 家庭住址 通讯地址 住址 送报地址",
+    "postcode": "postcode zip 邮编 邮政编码",
+}
+_BY_HEADER = {word: name for name, words in _HEADERS.items() for word in words.split()}
+_LIST = re.compile(r"[,，;；、|]")
+_DATE = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?$")
+
+
+@dataclass(slots=True)
+class Progress:
+    """Told after each step. ``stage``: reading, applying, done."""
+
+    import_id: str
+    stage: str
+    done: int
+    total: int
+    created: int = 0
+    updated: int = 0
+    skipped: int = 0
+    refused: int = 0
+
+
+# ---- looking -------------------------------------------------------------------------------------
+
+
+def guess_mapping(header: list[str]) -> list[str]:
+    """For each column the field it looks like, or an empty text."""
+    found = []
+    for cell in header:
+        word = re.sub(r"[\s_\-*:：()（）]+", "", cell).casefold().rstrip("0123456789")
+        found.append(_BY_HEADER.get(word, ""))
+    return found
+
+
+def preview(path: Path, *, plan: NumberPlan = HOME, sample: int = 20) -> Row:
+    """What a file looks like, before anything is written. Blocking: call it in a thread.
+
+    ``{kind, encoding, delimiter, columns: [text], mapping: [field], rows: [[cell]], total,
+    problems: [{line, problem}]}``; ``problems`` are those of the first rows under that mapping.
+    """
+    source = tabular.open_table(path)
+    lines = tabular.rows(source)
+    header = next(lines, None)
+    if not header or not any(header):
+        raise Invalid({"file": "has no header row"})
+    mapping = guess_mapping(header)
+    first = list(islice((r for r in lines if any(r)), sample))
+    problems = []
+    for n, row in enumerate(first):
+        try:
+            _values(row, mapping, plan)
+        except Invalid as error:
+            problems.append({"line": n + 2, "problem": str(error)})
+    return {
+        "kind": source.kind,
+        "encoding": source.encoding,
+        "delimiter": source.delimiter,
+        "columns": header,
+        "mapping": mapping,
+        "rows": first,
+        "total": tabular.count_rows(source),
+        "problems": problems,
+    }
+
+
+def _values(row: list[str], mapping: list[str], plan: NumberPlan) -> Row:
+    """One row as checked customer values. Raises Invalid."""
+    given: Row = {}
+    points: list[Row] = []
+    place: Row = {}
+    custom: Row = {}
+    for cell, name in zip(row, mapping, strict=False):
+        cell = cell.strip()
+        if not cell or not name:
+            continue
+        if name == "phone":
+            points += [{"kind": "phone", "value": one} for one in numbers.split(cell)]
+        elif name in ("email", "wechat", "qq", "weibo"):
+            points.append({"kind": name, "value": cell})
+        elif name in ("province", "city", "district", "street", "postcode"):
+            place[name] = f"{place.get(name, '')}{cell}"
+        elif name in ("tags", "roles"):
+            given[name] = [*given.get(name, ()), *_LIST.split(cell)]
+        elif name == "vip":
+            given[name] = cell.casefold() in ("1", "true", "yes", "y", "是", "vip")
+        elif name == "kind":
+            given[name] = _KINDS.get(cell.casefold(), cell)
+        elif name == "birthday":
+            date = _DATE.match(cell)
+            given[name] = f"{date[1]}-{int(date[2]):02d}-{int(date[3]):02d}" if date else cell
+        elif name.startswith("custom."):
+            custom[name.removeprefix("custom.")] = cell
+        else:
+            given[name] = cell
+    if points:
+        given["contact_points"] = points
+    if place:
+        given["addresses"] = [place]
+    if custom:
+        given["custom"] = custom
+    if not given.get("name") and not points:
+        raise Invalid({"name": "neither a name nor a contact point"})
+    values = customers.checked(given, plan, new=True)
+    if "kind" not in given:
+        del values["kind"]
+    return values
+
+
+_KINDS = {
+    "个人": "person",
+    "person": "person",
+    "单位": "organisation",
+    "公司": "organisation",
+    "企业": "organisation",
+    "机构": "organisation",
+    "organisation": "organisation",
+    "organization": "organisation",
+    "company": "organisation",
+}
+
+
+# ---- running -------------------------------------------------------------------------------------
+
+
+async def run(
+    db: Database,
+    actor: Actor,
+    path: Path,
+    mapping: list[str],
+    mode: str,
+    now: float,
+    *,
+    file_name: str = "",
+    plan: NumberPlan = HOME,
+    progress: Callable[[Progress], None] | None = None,
+) -> Progress:
+    """Import the whole file. Answers the final counts; ``progress`` is told in the loop's thread.
+
+    Raises Forbidden, Invalid. If it is cancelled or fails, nothing of it stays.
+    """
+    actor.require("customer", "import")
+    if mode not in MODES:
+        raise Invalid({"mode": f"must be one of {', '.join(MODES)}"})
+    wrong = [n for n in mapping if n and n not in FIELDS and not n.startswith("custom.")]
+    if wrong or not any(mapping):
+        raise Invalid({"mapping": f"unknown fields {wrong}; map at least one column"})
+    source = await asyncio.to_thread(tabular.open_table, path)
+    total = await asyncio.to_thread(tabular.count_rows, source)
+    key = await db.write(
+        lambda conn: (
+            conn.execute(
+                "INSERT INTO imports(file_name, mode, mapping, state, total, actor, at)"
+                " VALUES (?,?,?,'staging',?,?,?)",
+                (file_name[:200], mode, audit.text(mapping), total, actor.username, now),
+            ).lastrowid
+        )
+    )
+    assert key is not None
+    at = Progress(str(key), "reading", 0, total)
+    lines = _numbered(tabular.rows(source))
+    try:
+        chunk = await asyncio.to_thread(_prepare, lines, mapping, plan)
+        while chunk:
+            # the next rows are checked and cut while these are written
+            following, _ = await asyncio.gather(
+                asyncio.to_thread(_prepare, lines, mapping, plan),
+                db.write(lambda conn, chunk=chunk: _stage(conn, key, chunk, mode, actor, now, at)),  # type: ignore[misc]
+            )
+            at.done += len(chunk)
+            chunk = following
+            if progress is not None:
+                progress(at)
+        at.stage = "applying"
+        if progress is not None:
+            progress(at)
+        await db.write(lambda conn: _apply(conn, actor, key, at, now), timeout_s=600)
+    except BaseException:
+        await asyncio.shield(_drop_staged(db, key, "failed", now))
+        raise
+    at.stage = "done"
+    if progress is not None:
+        progress(at)
+    return at
+
+
+def _numbered(lines: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    next(lines, None)
+    for line, row in enumerate(lines, start=2):
+        if any(row):
+            yield line, row
+
+
+def _prepare(
+    lines: Iterator[tuple[int, list[str]]], mapping: list[str], plan: NumberPlan
+) -> list[tuple[int, list[str], Row | None, str, tuple[str, str] | None]]:
+    """The next rows, checked and cut for the index: all that needs no database."""
+    out: list[tuple[int, list[str], Row | None, str, tuple[str, str] | None]] = []
+    for line, row in islice(lines, CHUNK):
+        try:
+            values = _values(row, mapping, plan)
+        except Invalid as error:
+            out.append((line, row, None, str(error), None))
+        else:
+            out.append((line, row, values, "", search.documents(values)))
+    return out
+
+
+def _stage(
+    conn: sqlite3.Connection,
+    key: int,
+    chunk: list[tuple[int, list[str], Row | None, str, tuple[str, str] | None]],
+    mode: str,
+    actor: Actor,
+    now: float,
+    at: Progress,
+) -> None:
+    counts = [0, 0, 0, 0]
+    for line, row, values, problem, documents in chunk:
+        if values is not None:
+            found = _existing(conn, key, values)
+            if len(found) > 1:
+                problem = f"the number or mail address belongs to {len(found)} customers"
+            elif found and mode == "create":
+                counts[2] += 1
+                continue
+            elif found:
+                conn.execute(
+                    "INSERT INTO import_changes(import_id, customer, change) VALUES (?,?,?)",
+                    (key, found[0], audit.text(values)),
+                )
+                counts[1] += 1
+                continue
+            elif mode == "update":
+                problem = "no customer has this number or mail address"
+            else:
+                values.setdefault("kind", "person")
+                customers.insert(
+                    conn, values, now, actor.username, state="staged", import_id=key,
+                    documents=documents,
+                )  # fmt: skip
+                counts[0] += 1
+                continue
+        counts[3] += 1
+        conn.execute(
+            "INSERT INTO import_refusals(import_id, line, problem, content) VALUES (?,?,?,?)",
+            (key, line, problem, audit.text(row)),
+        )
+    at.created += counts[0]
+    at.updated += counts[1]
+    at.skipped += counts[2]
+    at.refused += counts[3]
+
+
+def _existing(conn: sqlite3.Connection, key: int, values: Row) -> list[int]:
+    """Customers (also staged ones of this import) with one of the row's numbers or mails."""
+    found: dict[int, None] = {}
+    for point in values.get("contact_points", ()):
+        if point["kind"] not in ("phone", "email"):
+            continue
+        for row in conn.execute(
+            "SELECT p.customer FROM contact_points p JOIN customers c ON c.id = p.customer"
+            " WHERE p.key = ? AND p.kind = ?"
+            " AND (c.state = 'active' OR (c.state = 'staged' AND c.import_id = ?)) LIMIT 3",
+            (point["key"], point["kind"], key),
+        ):
+            found[row[0]] = None
+        if found:
+            break
+    return list(found)
+
+
+def _apply(conn: sqlite3.Connection, actor: Actor, key: int, at: Progress, now: float) -> None:
+    """The moment in which it all becomes true."""
+    conn.execute(
+        "UPDATE customers SET state = 'active' WHERE import_id = ? AND state = 'staged'", (key,)
+    )
+    for change in conn.execute(
+        "SELECT id, customer, change FROM import_changes WHERE import_id = ? ORDER BY id", (key,)
+    ).fetchall():
+        undo = raw(conn, change["customer"])
+        _merge_values(conn, change["customer"], json.loads(change["change"]), now)
+        undo["after"] = conn.execute(
+            "SELECT version FROM customers WHERE id = ?", (change["customer"],)
+        ).fetchone()[0]
+        conn.execute(
+            "UPDATE import_changes SET undo = ? WHERE id = ?", (audit.text(undo), change["id"])
+        )
+    conn.execute(
+        "UPDATE imports SET state = 'done', created = ?, updated = ?, skipped = ?, refused = ?,"
+        " finished_at = ? WHERE id = ?",
+        (at.created, at.updated, at.skipped, at.refused, now, key),
+    )
+    after = {"created": at.created, "updated": at.updated, "refused": at.refused}
+    audit.note(conn, actor, "import", "customer", f"import {key}", now, after=after)
+
+
+def _merge_values(conn: sqlite3.Connection, customer: int, values: Row, now: float) -> None:
+    """Change what the row says; numbers, addresses, tags and roles are added, not replaced."""
+    points = values.pop("contact_points", ())
+    places = values.pop("addresses", ())
+    for name in ("tags", "roles"):
+        if name in values:
+            column = name[:-1]
+            there = conn.execute(
+                f"SELECT {column} FROM customer_{name} WHERE customer = ?", (customer,)
+            )
+            values[name] = [*values[name], *(row[0] for row in there)]
+    if "custom" in values:
+        old = conn.execute("SELECT custom FROM customers WHERE id = ?", (customer,)).fetchone()[0]
+        values["custom"] = audit.text({**json.loads(old), **json.loads(values["custom"])})
+    for point in points:
+        customers.add_point(conn, customer, point, now)
+    for place in places:
+        if not conn.execute(
+            "SELECT 1 FROM addresses WHERE customer = ? AND city = ? AND street = ?",
+            (customer, place["city"], place["street"]),
+        ).fetchone():
+            customers.add_address(conn, customer, place, now)
+    customers.write_values(conn, customer, values, now)
+
+
+_PARTS = ("contact_points", "addresses", "customer_roles", "customer_tags")
+
+
+def raw(conn: sqlite3.Connection, customer: int) -> Row:
+    """A customer's own rows as they stand, for putting them back exactly."""
+    kept: Row = {
+        "customers": [
+            dict(conn.execute("SELECT * FROM customers WHERE id = ?", (customer,)).fetchone())
+        ]
+    }
+    for table in _PARTS:
+        kept[table] = [
+            dict(row)
+            for row in conn.execute(f"SELECT * FROM {table} WHERE customer = ?", (customer,))
+        ]
+    return kept
+
+
+def put_back(conn: sqlite3.Connection, customer: int, kept: Mapping[str, Any]) -> None:
+    """Make a customer's own rows what :func:`raw` kept."""
+    row = kept["customers"][0]
+    sets = ", ".join(f"{name} = ?" for name in row)
+    conn.execute(f"UPDATE customers SET {sets} WHERE id = ?", (*row.values(), customer))
+    for table in _PARTS:
+        conn.execute(f"DELETE FROM {table} WHERE customer = ?", (customer,))
+        for one in kept[table]:
+            conn.execute(
+                f"INSERT INTO {table}({', '.join(one)}) VALUES ({','.join('?' * len(one))})",
+                tuple(one.values()),
+            )
+    search.index(conn, customer)
+
+
+# ---- undoing and recovering ----------------------------------------------------------------------
+
+
+async def undo(db: Database, actor: Actor, import_id: object, now: float) -> Row:
+    """Take a whole import back: ``{removed, restored, kept}``.
+
+    A customer that was changed, called or given notes since stays and is counted in ``kept``.
+    Raises NotFound, Forbidden, Conflict.
+    """
+    actor.require("customer", "import")
+    key = int(str(import_id)) if str(import_id).isdigit() and len(str(import_id)) < 19 else 0
+    counts = await db.write(lambda conn: _undo(conn, actor, key, now), timeout_s=600)
+    await _drop_staged(db, key, "undone", now)
+    return counts
+
+
+def _undo(conn: sqlite3.Connection, actor: Actor, key: int, now: float) -> Row:
+    row = conn.execute("SELECT state FROM imports WHERE id = ?", (key,)).fetchone()
+    if row is None:
+        raise NotFound("there is no such import")
+    if row["state"] != "done":
+        raise Conflict(f"this import is {row['state']}; only a finished one can be undone")
+    restored = kept = 0
+    for change in conn.execute(
+        "SELECT customer, undo FROM import_changes WHERE import_id = ? ORDER BY id DESC", (key,)
+    ).fetchall():
+        before = json.loads(change["undo"])
+        current = conn.execute(
+            "SELECT version, state FROM customers WHERE id = ?", (change["customer"],)
+        ).fetchone()
+        if current["state"] != "active" or current["version"] != before["after"]:
+            kept += 1
+            continue
+        put_back(conn, change["customer"], before)
+        restored += 1
+    touched = " OR ".join(
+        f"EXISTS (SELECT 1 FROM {table} t WHERE t.{column} = customers.id)"
+        for table, column in (
+            ("contact_records", "customer"),
+            ("notes", "customer"),
+            ("tasks", "customer"),
+            ("callbacks", "customer"),
+            ("consents", "customer"),
+            ("relations", "customer"),
+            ("relations", "other"),
+            ("attachments", "customer"),
+            ("profile_facts", "customer"),
+            ("number_choices", "customer"),
+            ("merges", "survivor"),
+            ("merges", "gone"),
+        )
+    )
+    removed = conn.execute(
+        "UPDATE customers SET state = 'staged' WHERE import_id = ? AND state = 'active'"
+        f" AND version = 1 AND NOT ({touched})",
+        (key,),
+    ).rowcount
+    kept += conn.execute(
+        "SELECT count(*) FROM customers WHERE import_id = ? AND state <> 'staged'", (key,)
+    ).fetchone()[0]
+    conn.execute("UPDATE imports SET state = 'undoing' WHERE id = ?", (key,))
+    counts = {"removed": removed, "restored": restored, "kept": kept}
+    audit.note(conn, actor, "undo_import", "customer", f"import {key}", now, after=counts)
+    return counts
+
+
+async def _drop_staged(db: Database, key: int, state: str, now: float) -> None:
+    """Remove what nobody has seen, in short transactions."""
+    while await db.write(lambda conn: _drop_some(conn, key)):
+        pass
+
+    def finish(conn: sqlite3.Connection) -> None:
+        conn.execute("DELETE FROM import_changes WHERE import_id = ?", (key,))
+        conn.execute(
+            "UPDATE imports SET state = ?, finished_at = ? WHERE id = ?", (state, now, key)
+        )
+
+    await db.write(finish)
+
+
+def _drop_some(conn: sqlite3.Connection, key: int) -> bool:
+    ids = [
+        row[0]
+        for row in conn.execute(
+            "SELECT id FROM customers WHERE import_id = ? AND state = 'staged' LIMIT 500", (key,)
+        )
+    ]
+    marks = ",".join("?" * len(ids))
+    for table in _PARTS:
+        conn.execute(f"DELETE FROM {table} WHERE customer IN ({marks})", ids)
+    conn.execute(f"DELETE FROM duplicates WHERE one IN ({marks}) OR other IN ({marks})", ids + ids)
+    conn.execute(f"DELETE FROM watchers WHERE customer IN ({marks})", ids)
+    conn.execute(f"DELETE FROM customer_fts WHERE rowid IN ({marks})", ids)
+    conn.execute(f"DELETE FROM customers WHERE id IN ({marks})", ids)
+    return bool(ids)
+
+
+async def recover(db: Database, now: float) -> int:
+    """After a crash: finish what was being undone, remove what was only staged.
+
+    Answers how many imports that concerned.
+    """
+    rows = await db.read(
+        lambda conn: conn.execute(
+            "SELECT id, state FROM imports WHERE state IN ('staging', 'undoing')"
+        ).fetchall()
+    )
+    for row in rows:
+        await _drop_staged(db, row["id"], "undone" if row["state"] == "undoing" else "failed", now)
+    return len(rows)
+
+
+def page(conn: sqlite3.Connection, actor: Actor, *, limit: int = 50) -> list[Row]:
+    """Imports, newest first: ``{id, file_name, mode, mapping, state, total, created, updated,
+    skipped, refused, actor, at, finished_at}``."""
+    actor.require("customer", "import")
+    rows = conn.execute("SELECT * FROM imports ORDER BY id DESC LIMIT ?", (limit,))
+    return [{**dict(r), "id": str(r["id"]), "mapping": json.loads(r["mapping"])} for r in rows]
+
+
+def refusals(conn: sqlite3.Connection, actor: Actor, import_id: object) -> list[Row]:
+    """The rows that were not taken, for the error file: ``[{line, problem, cells: [text]}]``."""
+    actor.require("customer", "import")
+    rows = conn.execute(
+        "SELECT line, problem, content FROM import_refusals WHERE import_id = ? ORDER BY line",
+        (customers.row_id(import_id),),
+    )
+    return [
+        {
+            "line": row["line"],
+            "problem": actor.text(row["problem"]),
+            "cells": actor.masked_values(json.loads(row["content"])),
+        }
+        for row in rows
+    ]
