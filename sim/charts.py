@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 560, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 14, 30
+WIDTH, HEIGHT = 420, 210
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ def _axes(frame: _Frame, marks: Sequence[float], labels: Sequence[str], fmt: For
             f'<text class="tick" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">'
             f"{escape(fmt(mark))}</text>"
         )
-    every = max(1, math.ceil(len(labels) / 9))
+    every = max(1, math.ceil(len(labels) / 7))
     for n, label in enumerate(labels):
         if n % every == 0:
             out.append(
-                f'<text class="tick" x="{frame.x(n):.1f}" y="{HEIGHT - 10}" '
+                f'<text class="tick" x="{frame.x(n):.1f}" y="{HEIGHT - 9}" '
                 f'text-anchor="middle">{escape(label)}</text>'
             )
     return out

@@ -39,6 +39,15 @@ def shown(figure: str, value: float | None) -> str:
     return f"{value:.1f} s"
 
 
+def _tick(figure: str, value: float) -> str:
+    """The same, short enough for an axis."""
+    if figure in _SHARES:
+        return f"{value * 100:.3g} %"
+    if figure.endswith("_s") and value >= 120:
+        return f"{int(value // 60)}:{round(value % 60):02d}"
+    return f"{value:.3g} s" if figure.endswith("_s") else f"{value:.4g}"
+
+
 def _half(figure: str, found: Estimate | None) -> str:
     if found is None or found.count < 2:
         return ""
@@ -169,7 +178,7 @@ class Report:
             title = w[figure]
 
             def fmt(value: float, figure: str = figure) -> str:
-                return shown(figure, value).replace(".0 ", " ")
+                return _tick(figure, value)
 
             if figure == "offered":
                 drawing = charts.bars(title, self._labels, series[:1], fmt)

@@ -22,6 +22,7 @@ section{margin-top:36px}
 .tile p{margin:0}.label{color:var(--soft);font-size:13px}
 .big{font-size:25px;font-weight:620;font-variant-numeric:tabular-nums;line-height:1.35}
 .pm{color:var(--soft);font-size:12px;font-weight:400;white-space:nowrap}
+.tile .pm{display:block;line-height:1.3}
 .then{font-size:14px;font-variant-numeric:tabular-nums}
 .chip{display:inline-block;padding:0 7px;border-radius:9px;background:var(--grid);
 color:var(--soft);font-size:12px;white-space:nowrap}
@@ -39,7 +40,7 @@ padding:14px 14px 6px}
 figcaption{font-size:14px;font-weight:550;margin-bottom:4px}
 svg{display:block;width:100%;height:auto}
 .grid{stroke:var(--grid)}.base{stroke:var(--rule);stroke-width:1.5}
-.tick{fill:var(--soft);font-size:11.5px;font-variant-numeric:tabular-nums}
+.tick{fill:var(--soft);font-size:11px;font-variant-numeric:tabular-nums}
 .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
 .line.s0{stroke:var(--s0)}.line.s1{stroke:var(--s1);stroke-dasharray:6 4}
 .band{opacity:.16}.band.s0,.bar.s0,.dot.s0{fill:var(--s0)}.band.s1,.bar.s1,.dot.s1{fill:var(--s1)}
