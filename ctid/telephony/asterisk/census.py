@@ -91,14 +91,16 @@ class Census:
 
     async def compare(self) -> None:
         """What became of the calls on the board while AMI was away. Raises SwitchError."""
+        # only what was there before the question: the answer knows nothing of what came later
+        legs, calls = list(self._board.legs.values()), list(self._board.calls.values())
         rows = {row.uniqueid: row for row in await self._channels()}
-        for leg in list(self._board.legs.values()):
+        for leg in legs:
             row = rows.get(leg.uniqueid)
             if row is None:
                 self._facts.event({"Event": "Hangup", "Uniqueid": leg.uniqueid})
             elif row.bridge and leg.call.talking is None:
                 self._facts.tell(translate.answered(leg))
-        for call in list(self._board.calls.values()):
+        for call in calls:
             if call.uniqueid not in rows:
                 self._facts.event({"Event": "Hangup", "Uniqueid": call.uniqueid})
 

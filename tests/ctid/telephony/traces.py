@@ -1,0 +1,84 @@
+"""Golden traces: what a real Asterisk sent, what ctid did meanwhile, and the facts it must mean.
+
+A trace is text. Blocks are parted by empty lines: an AMI event as it came, or one line that begins
+with ``>`` (done or learned by ctid: ``knock``, ``offer``, ``cancel``, ``returned``, ``lost``). The
+last block lists the facts, one per line, each beginning with ``=``.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from ctid.telephony.asterisk import translate
+from ctid.telephony.asterisk.ami_protocol import parse_event
+from ctid.telephony.asterisk.legs import Board, Call, OfferState
+from routing.facts import Fact, Party
+from routing.ids import AgentId, InteractionId, OfferId, PhoneId
+
+FOLDER = Path(__file__).parents[2] / "golden" / "ami"
+
+
+def show(fact: Fact) -> str:
+    """One line for one fact, without what differs from run to run."""
+    parts = [type(fact).__name__]
+    for name in ("agent", "cause"):
+        if hasattr(fact, name):
+            parts.append(f"{name}={getattr(fact, name)}")
+    return " ".join(parts)
+
+
+def replay(text: str) -> tuple[list[str], list[str], Board]:
+    """Facts that the table makes of a trace, facts the trace demands, and the board left over."""
+    board = Board()
+    got: list[str] = []
+    wanted: list[str] = []
+    for block in text.strip().split("\n\n"):
+        if block.startswith("="):
+            wanted = [line[2:] for line in block.splitlines()]
+        elif block.startswith(">"):
+            got += _act(board, shlex.split(block[2:]))
+        else:
+            result = translate.translate(board, parse_event(block.replace("\n", "\r\n")))
+            got += _shown(result)
+    return got, wanted, board
+
+
+def _shown(result: translate.Result) -> list[str]:
+    return [
+        f"hang up {item.channel}" if isinstance(item, translate.HangUpLeg) else show(item)
+        for item in result
+    ]
+
+
+def _act(board: Board, words: list[str]) -> list[str]:
+    what, rest = words[0], words[1:]
+    if what == "knock":
+        uniqueid, channel = rest
+        board.add_call(
+            Call(
+                interaction=InteractionId(uniqueid),
+                uniqueid=uniqueid,
+                channel=channel,
+                caller=Party(),
+                did="",
+                arrived_at=0.0,
+            )
+        )
+        return []
+    (call,) = board.calls.values()
+    if what == "offer":
+        pairs = [pair.split("=") for pair in rest[1:]]
+        call.offer = OfferState(
+            offer=OfferId(rest[0]), targets={PhoneId(p): AgentId(a) for p, a in pairs}
+        )
+    elif what == "cancel" and call.offer is not None:
+        call.offer.cancelled = True
+        for leg in call.offer.legs:
+            leg.hang_up_sent = True
+    elif what == "hangup":
+        return _shown(translate.caller_gone(call, 0))
+    elif what == "returned" and call.offer is not None:
+        status, cause, peer = rest
+        return _shown(translate.dial_returned(call, call.offer, status, int(cause), peer))
+    return []
