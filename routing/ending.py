@@ -33,7 +33,7 @@ def release(
     floor: Floor, live: Interaction, event: str, outcome: Outcome, cause: int = NORMAL_CLEARING
 ) -> None:
     """Hang up. The end is CallerHungUp; should it never be reported, a timer stands in."""
-    if live.leaving is None or outcome is Outcome.RELEASED:
+    if live.leaving is None or event == "ReleaseRequested":
         live.leaving = outcome
     withdrawal.all_asked(floor, live, "withdrawn")
     place.leave(floor, live)
@@ -50,7 +50,7 @@ def release(
 def guard_end(floor: Floor, live: Interaction) -> None:
     """End by ourselves if the adapter does not report the end."""
     floor.start_own_timer(
-        live, "end", floor.config.reserve_lease_s, lambda floor: finish(floor, live, "given_up")
+        live, "end", floor.config.reserve_lease_s, lambda floor: finish(floor, live, "TimerFired")
     )
 
 

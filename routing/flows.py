@@ -56,7 +56,7 @@ def run(floor: Floor, live: Interaction) -> None:
     for _ in range(MAX_STEPS):
         flow = floor.flows.get(live.flow) if live.flow is not None else None
         if flow is None or live.step_index >= len(flow.steps):
-            ending.release(floor, live, "released", live.leaving or Outcome.RELEASED)
+            ending.release(floor, live, "released", _outcome(live))
             return
         if _take(floor, live, flow.steps[live.step_index]):
             floor.touch(live)
@@ -95,10 +95,15 @@ def _take(floor: Floor, live: Interaction, step: Step) -> bool:
         case StepKind.CALLBACK:
             return _callback(floor, live, step)
         case StepKind.RELEASE:
-            ending.say_then_release(
-                floor, live, step.prompts, live.leaving or Outcome.RELEASED, step.cause
-            )
+            ending.say_then_release(floor, live, step.prompts, _outcome(live), step.cause)
     return True
+
+
+def _outcome(live: Interaction) -> Outcome:
+    """How it ends if a flow ends it."""
+    if live.answered_at is not None:
+        return Outcome.ANSWERED
+    return live.leaving or Outcome.RELEASED
 
 
 def _hours(floor: Floor, live: Interaction, step: Step) -> None:
@@ -229,7 +234,7 @@ def step_finished(floor: Floor, live: Interaction, fact: StepFinished) -> None:
     if after.startswith("release"):
         live.after = ""
         cause = int(after.partition(":")[2] or ending.NORMAL_CLEARING)
-        ending.release(floor, live, "released", live.leaving or Outcome.RELEASED, cause)
+        ending.release(floor, live, "released", _outcome(live), cause)
     elif after == "music":
         live.after = ""
         if live.state is State.WAITING and not _pressed(floor, live, fact.digits):

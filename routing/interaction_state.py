@@ -2,9 +2,8 @@
 
 Events are the class names of facts and, in lower case, what the engine itself brings about:
 ``agent_found`` (an offer goes out), ``sent_on`` (a rule moves it out of its queue), ``released``
-(somebody or a flow ends it), ``given_up`` (the adapter never confirmed the end), ``adopted``
-(found connected after a restart). A fact that is not in the row of the state is an error that
-changes nothing.
+(somebody or a flow ends it), ``adopted`` (found connected after a restart). A fact that is not in
+the row of the state is an error that changes nothing.
 """
 
 from __future__ import annotations

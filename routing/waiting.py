@@ -38,6 +38,7 @@ def enter(floor: Floor, live: Interaction, pool: Pool) -> bool:
     if refusal is not None:
         send_on(floor, live, refusal)
         return False
+    live.leaving = None
     live.queue_offers = 0
     live.welcomed = False
     live.music = False
