@@ -74,7 +74,7 @@ def _offer(one: Row, name_of: NameOf) -> dict[str, Any]:
 
 
 def customer_json(row: Row) -> dict[str, Any]:
-    """A row of ``crmcore.customers``; every ``*_at`` becomes ISO 8601, at any depth."""
+    """A row of the CRM, such as a customer; every ``*_at`` becomes ISO 8601, at any depth."""
     return {name: _times(name, value) for name, value in row.items()}
 
 
@@ -84,6 +84,15 @@ def _times(name: str, value: Any) -> Any:
     if name.endswith("_at") and isinstance(value, int | float):
         return iso(value)
     return value
+
+
+def entry_json(entry: Row, name_of: NameOf) -> dict[str, Any]:
+    """An entry of ``crmcore.timeline``."""
+    out = customer_json({k: v for k, v in entry.items() if k not in ("record", "at")})
+    out["at"] = iso(entry["at"])
+    if "record" in entry:
+        out["record"] = contact_record_json(entry["record"], name_of)
+    return out
 
 
 def candidate_json(candidate: Row) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from ctid.http.models import Caller, Id, In, Line, Out, Time, one_line
 
-RecordCursor = Annotated[
-    str, StringConstraints(max_length=60, pattern=r"^([0-9][0-9.e+]{0,30}_[0-9]{1,18})?$")
+RecordCursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")]
+TimelineCursor = Annotated[
+    str, StringConstraints(max_length=6000, pattern=r"^([0-9][0-9.e+]{0,30}(~[a-z_]+[0-9]+)*)?$")
 ]
 CustomerCursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")]
 Number = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(one_line)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(one_line)]
 RowId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
+EntryType = Literal["contact_record", "note", "task", "callback", "consent", "change", "fact"]
 Limit = Annotated[int, Field(ge=1, le=200)]
 
 
@@ -101,10 +103,11 @@ class ContactRecordQuery(In):
 
 
 class TimelineQuery(In):
-    """A page of a timeline."""
+    """A page of a timeline. `type` narrows it to one kind of entry."""
 
+    type: EntryType | None = None
     limit: Limit = 50
-    cursor: RecordCursor = ""
+    cursor: TimelineCursor = ""
 
 
 class OfferOut(Out):
@@ -172,12 +175,82 @@ class ContactRecordPage(Out):
     next: str | None
 
 
-class TimelineEntry(Out):
+class Entry(Out):
     """One thing that happened with a customer."""
 
-    kind: Literal["contact_record"]
+    id: str
     at: Time
-    contact_record: ContactRecord
+
+
+class RecordEntry(Entry):
+    """A contact."""
+
+    type: Literal["contact_record"]
+    record: ContactRecord
+
+
+class NoteEntry(Entry):
+    """Somebody wrote something down."""
+
+    type: Literal["note"]
+    author: str
+    text: str
+    pinned: bool
+    contact_record: str | None
+
+
+class TaskEntry(Entry):
+    """Something was to be done."""
+
+    type: Literal["task"]
+    title: str
+    state: str
+    owner: str | None
+    due_at: Time | None
+
+
+class CallbackEntry(Entry):
+    """The customer was not reached, or did not reach anybody."""
+
+    type: Literal["callback"]
+    state: str
+    missed: int
+    result: str
+    owner: str | None
+
+
+class ConsentEntry(Entry):
+    """The customer agreed or objected."""
+
+    type: Literal["consent"]
+    channel: str
+    purpose: str
+    state: str
+    source: str
+
+
+class ChangeEntry(Entry):
+    """Somebody changed the customer's data."""
+
+    type: Literal["change"]
+    action: str
+    actor: str
+    fields: list[str]
+
+
+class FactEntry(Entry):
+    """Something became known."""
+
+    type: Literal["fact"]
+    name: str
+    value: str
+    source: str
+
+
+TimelineEntry = Annotated[
+    RecordEntry | NoteEntry | TaskEntry | CallbackEntry | ConsentEntry | ChangeEntry | FactEntry,
+    Field(discriminator="type"),
+]
 
 
 class TimelinePage(Out):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctid.access import Action
-from ctid.crm_json import candidate_json, contact_record_json, customer_json
+from ctid.crm_json import candidate_json, customer_json, entry_json
 from ctid.http.audit import actor_of
 from ctid.http.crm_models import (
     Customer,
@@ -37,20 +37,17 @@ async def one_customer(call: Call) -> Result:
 
 
 async def timeline(call: Call) -> Result:
-    """What was, newest first."""
+    """Everything that happened with a customer, newest first."""
     query = call.query(TimelineQuery)
-    store, actor = call.services.store, actor_of(call)
-    customer = await store.customer(actor, call.path_id())
-    rows, following = await store.contact_records(
-        actor, {"customer": customer["id"]}, cursor=query.cursor or None, limit=query.limit
+    entries, following = await call.services.store.timeline(
+        actor_of(call),
+        call.path_id(),
+        types=() if query.type is None else (query.type,),
+        cursor=query.cursor or None,
+        limit=query.limit,
     )
-    items = []
-    for row in rows:
-        record = contact_record_json(row, call.house.agent_name)
-        items.append(
-            {"kind": "contact_record", "at": record["arrived_at"], "contact_record": record}
-        )
-    return {"items": items, "next": following}
+    name_of = call.house.agent_name
+    return {"items": [entry_json(one, name_of) for one in entries], "next": following}
 
 
 ENDPOINTS = (

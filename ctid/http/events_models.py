@@ -46,8 +46,15 @@ class NoticeEvent(Out):
     details: dict[str, Any]
 
 
+class ContactRecordEvent(Out):
+    """`contact_record`: one was `filed` or `amended`, or its `recording` is there; read it anew."""
+
+    interaction: str
+    change: str
+
+
 class ResetEvent(Out):
     """`reset`: events were missed, or everything has changed: load it all again."""
 
 
-EVENTS = (HelloEvent, PopEvent, PopClosedEvent, NoticeEvent, ResetEvent)
+EVENTS = (HelloEvent, PopEvent, PopClosedEvent, NoticeEvent, ContactRecordEvent, ResetEvent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
+from math import isfinite
 from typing import Any
 
 from ctid.access import Action
@@ -18,7 +18,8 @@ from ctid.http.models import (
     ReleaseBody,
 )
 from ctid.http.paging import page
-from ctid.view_json import view_json
+from ctid.view_json import iso, view_json
+from routing.explain import Explanation as Told
 from routing.facts import DispositionSet, ReleaseRequested
 from routing.ids import InteractionId, QueueId
 from routing.plain import to_plain
@@ -56,7 +57,7 @@ async def explain(call: Call) -> Result:
         told = call.services.engine.explain(view.id, call.services.clock.now_s())
     except KeyError:
         raise _gone() from None
-    return plain_explanation(view.id, told)
+    return explanation_json(told)
 
 
 async def set_disposition(call: Call) -> Result:
@@ -99,10 +100,23 @@ async def release(call: Call) -> Result:
     return None
 
 
-def plain_explanation(interaction: InteractionId, told: Any) -> dict[str, Any]:
-    """What the engine told, as JSON data."""
-    data = to_plain(told, full=True) if is_dataclass(told) else dict(told)
-    return {**data, "interaction": interaction}
+def explanation_json(told: Told) -> dict[str, Any]:
+    """What the engine told, as JSON data: times as ISO 8601, what JSON cannot say as null."""
+    data: dict[str, Any] = _jsonable(to_plain(told, full=True))
+    for name in ("at", "waiting_since", "relaxes_at"):
+        data[name] = iso(getattr(told, name))
+    for shown, candidate in zip(data["candidates"], told.candidates, strict=True):
+        for reason, why in zip(shown["reasons"], candidate.reasons, strict=True):
+            reason["at"] = iso(why.at)
+    return data
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _jsonable(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _visible(call: Call) -> InteractionView:

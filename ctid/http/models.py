@@ -172,12 +172,55 @@ class InteractionQuery(PageQuery):
     queue: Id | None = None
 
 
-class Explanation(BaseModel):
-    """Why each agent was or was not chosen, as the engine tells it (see docs/routing.md)."""
+class ReasonOut(Out):
+    """Why an agent is not asked, and what would have to change; `at`: when time alone does it."""
 
-    model_config = ConfigDict(extra="allow")
+    code: str
+    change: str
+    at: Time | None
+    details: dict[str, Any]
+
+
+class CandidateOut(Out):
+    """One agent of the queue. `place`: 1 would be asked first; null: excluded."""
+
+    agent: str
+    name: str
+    place: int | None
+    level: int
+    penalty: int
+    preferred_skills: int
+    proficiency: int
+    rank: Annotated[list[float | None], Field(description="the strategy's, least first")]
+    reasons: list[ReasonOut]
+
+
+class RequirementOut(Out):
+    """A skill that is asked for, as it stands now."""
+
+    skill: str
+    level: int
+    required: bool
+    weight: int
+
+
+class Explanation(Out):
+    """Why each agent is or is not asked for one interaction, at one moment (docs/routing.md)."""
 
     interaction: str
+    at: Time
+    state: str
+    queue: str | None
+    strategy: str
+    position: int | None
+    waiting_since: Time | None
+    head_start_s: float
+    requirements: list[RequirementOut]
+    relaxes_at: Time | None
+    levels_reached: Annotated[int | None, Field(description="null: all")]
+    preferred_agent: str | None
+    asked_now: list[str]
+    candidates: list[CandidateOut]
 
 
 # --- actions ---------------------------------------------------------------------------------

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from crmcore.store import Store
 from ctid.clock import Clock
 from ctid.events import EventHub
+from routing.explain import Explanation
 from routing.facts import Fact
 from routing.ids import AgentId, InteractionId, QueueId, RecordingId
 from routing.model import RoutingConfig
@@ -48,8 +49,8 @@ class EngineReader(Protocol):
         """One live interaction."""
         ...
 
-    def explain(self, interaction_id: InteractionId, now: float, /) -> Any:
-        """Why each agent was or was not chosen; a dataclass or plain data."""
+    def explain(self, interaction_id: InteractionId, now: float, /) -> Explanation:
+        """Why each agent was or was not chosen."""
         ...
 
 

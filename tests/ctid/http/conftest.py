@@ -25,6 +25,7 @@ from ctid.http.openapi import codes_of
 from ctid.http.routes import ENDPOINTS
 from ctid.http.server import HttpServer, start_http
 from ctid.http.services import HttpSettings, RecordingFile, Services
+from routing.explain import Explanation
 from routing.facts import AgentStatus, AgentStatusSet, Channel, Fact, Party
 from routing.ids import AgentId, InteractionId, PhoneId, QueueId, RecordingId
 from routing.model import (
@@ -138,8 +139,8 @@ class Board:
     def interaction_view(self, interaction_id: InteractionId) -> InteractionView:
         return self.live[interaction_id]
 
-    def explain(self, interaction_id: InteractionId, now: float) -> dict[str, Any]:
-        return {"interaction": interaction_id, "agents": []}
+    def explain(self, interaction_id: InteractionId, now: float) -> Explanation:
+        return Explanation(interaction=interaction_id, at=now, state="waiting", queue=None)
 
     def arrive(
         self, name: str, queue: QueueId = NEWS, agent: AgentId | None = None, at: float = 1.7e9

@@ -115,11 +115,19 @@ async def test_one_customer_and_what_was_before(site: Any, log_in: Any) -> None:
     one = await client.get(f"/customers/{customer}")
     assert (one["name"], one["vip"]) == ("王小明", True)
     assert one["created_at"].endswith("Z")
-    timeline = await client.get(f"/customers/{customer}/timeline")
-    assert [e["contact_record"]["interaction"] for e in timeline["items"]] == ["i.2", "i.1"]
-    first = await client.get(f"/customers/{customer}/timeline?limit=1")
-    rest = await client.get(f"/customers/{customer}/timeline?limit=1&cursor={first['next']}")
-    assert [e["contact_record"]["interaction"] for e in rest["items"]] == ["i.1"]
+    path = f"/customers/{customer}/timeline"
+    whole = await client.get(path)
+    assert {e["type"] for e in whole["items"]} == {"contact_record", "change"}
+    calls = await client.get(path + "?type=contact_record")
+    assert [e["record"]["interaction"] for e in calls["items"]] == ["i.2", "i.1"]
+    found, cursor = [], ""
+    while cursor is not None:
+        page = await client.get(path, params={"limit": "1", "cursor": cursor})
+        found += page["items"]
+        cursor = page["next"]
+    assert found == whole["items"]
+    for query in ("type=x", "cursor=nan", "cursor=inf", "cursor=1~%27", "limit=0"):
+        assert (await client.call("GET", f"{path}?{query}"))[0] == 422
     for nobody in ("999", "x", "-1", "9" * 30, "1%20OR%201"):
         for path in (f"/customers/{nobody}", f"/customers/{nobody}/timeline"):
             assert (await client.call("GET", path))[0] == 404

@@ -18,6 +18,7 @@ from crmcore.users import Users
 from ctid.announce import Announcer
 from ctid.clock import SystemClock
 from ctid.events import EventHub
+from ctid.http.models import Explanation
 from ctid.http.server import start_http
 from ctid.http.services import HttpSettings, Services
 from ctid.pump import Pump
@@ -157,6 +158,13 @@ async def test_one_call_from_arrival_to_disposition(daemon: Daemon) -> None:
         assert offered["offer"] == offer.offer
         status, page = await amy.call("GET", "/interactions")
         assert [i["id"] for i in page["items"]] == ["1.1"]
+        status, why = await sue.call("GET", "/interactions/1.1/explain")
+        assert status == 200
+        Explanation.model_validate_json(json.dumps(why))
+        (candidate,) = why["candidates"]
+        assert (candidate["agent"], candidate["place"]) == ("1001", None)
+        assert candidate["reasons"][0]["code"]
+        assert why["asked_now"] == ["1001"]
 
         daemon.pump.put(OfferRinging(interaction=I1, offer=offer.offer, agent=A1))
         daemon.pump.put(OfferAnswered(interaction=I1, offer=offer.offer, agent=A1))
