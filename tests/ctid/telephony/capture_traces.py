@@ -1,6 +1,7 @@
 """Captures the golden traces: ``python -m tests.ctid.telephony.capture_traces``.
 
-From a real Asterisk. Run it when Asterisk's version changes, and read the difference before it is committed.
+From a real Asterisk. Run it when the version of Asterisk changes, and read the difference before it
+is committed.
 """
 
 from __future__ import annotations
