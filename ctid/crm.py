@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crmcore.pop import PopData
 from crmcore.store import Store
+from ctid.crm_json import PopJson, pop_json
 from routing.commands import AmendContactRecord, InteractionAccount
 from routing.ids import InteractionId, RecordingId
 
@@ -14,9 +14,9 @@ class Crm:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def pop(self, number: str) -> PopData:
-        """Who this may be, and their last contacts."""
-        return await self._store.match(number)
+    async def pop(self, number: str) -> PopJson:
+        """Who this may be, and their last contacts, as the API shows them."""
+        return pop_json(await self._store.match(number))
 
     async def file_contact_record(self, account: InteractionAccount, now: float) -> None:
         """Write the record, once."""

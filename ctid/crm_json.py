@@ -115,7 +115,7 @@ class PopJson:
     attributes: Mapping[str, str]
 
 
-def pop_json(data: PopData, name_of: NameOf) -> PopJson:
+def pop_json(data: PopData, name_of: NameOf = lambda agent: "") -> PopJson:
     """What ``Store.match`` found, ready to be sent."""
     candidates = [candidate_json(one) for one in data.candidates]
     customer = None

@@ -1,0 +1,60 @@
+"""The CRM's answers in the shapes that screen-pops and clients take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crmcore.access import SYSTEM
+from crmcore.store import Store
+from ctid.crm import Crm
+from ctid.http.crm_models import ContactRecord, Customer
+from ctid.view_json import dumps
+from routing.commands import InteractionAccount, Outcome
+from routing.facts import Channel, Party
+from routing.ids import AgentId, InteractionId, QueueId
+
+pytestmark = pytest.mark.store
+
+NUMBER = "13800138000"
+
+
+def account(name: str) -> InteractionAccount:
+    return InteractionAccount(
+        interaction=InteractionId(name),
+        channel=Channel.VOICE,
+        caller=Party(number=NUMBER),
+        did="96060",
+        outcome=Outcome.ANSWERED,
+        arrived_at=1.7e9,
+        ended_at=1.7e9 + 60,
+        queue=QueueId("news"),
+        agent=AgentId("1001"),
+    )
+
+
+async def test_a_pop_has_the_shapes_of_the_api(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "ctid.db", 1.7e9)
+    point = {"kind": "phone", "value": NUMBER}
+    crm = Crm(store)
+    nobody = await crm.pop(NUMBER)
+    assert (nobody.customer, nobody.candidates, nobody.history) == (None, [], [])
+
+    await store.create_customer(SYSTEM, {"name": "王小明", "contact_points": [point]}, 1.7e9)
+    await store.file_contact_record(account("i.1"), 1.7e9 + 61)
+    one = await crm.pop("0138 0013 8000")
+    assert one.customer is not None
+    assert Customer.model_validate_json(dumps(one.customer)).name == "王小明"
+    assert one.customer["known"] is True
+    assert one.candidates == [one.customer]
+    (record,) = one.history
+    assert ContactRecord.model_validate_json(dumps(record)).interaction == "i.1"
+    assert one.attributes["last_agent"] == "1001"
+
+    await store.create_customer(SYSTEM, {"name": "王小红", "contact_points": [point]}, 1.7e9)
+    shared = await crm.pop(NUMBER)
+    assert shared.customer is None  # nobody is taken silently
+    assert {c["name"] for c in shared.candidates} == {"王小明", "王小红"}
+    assert all(c["id"] and c["known"] for c in shared.candidates)
+    await store.close()
