@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from ctid.access import Action, HouseOf, Viewer, agents_of
+from ctid.access import Action, HouseOf, Scope, Viewer, agents_of
 from ctid.clock import Clock
 from ctid.events import EventHub, everyone
 from routing.ids import AgentId, InteractionId, OfferId, QueueId
@@ -165,6 +165,15 @@ class Announcer:
     def notice(self, agent: AgentId, code: str, details: Mapping[str, Any]) -> None:
         """Tell an agent something by its stable code."""
         self._hub.publish_to_agent(agent, "notice", {"code": code, "details": dict(details)})
+
+    def contact_record(self, interaction: InteractionId, change: str) -> None:
+        """A contact record was ``filed`` or ``amended``, or its ``recording`` is settled."""
+
+        def reads_records(viewer: Viewer) -> bool:
+            return viewer.scope(Action.CONTACT_RECORDS_VIEW) is not Scope.NONE
+
+        data = {"interaction": interaction, "change": change}
+        self._hub.publish("contact_record", data, audience=reads_records)
 
     def config_changed(self) -> None:
         """A new configuration is in force: every client loads everything again."""

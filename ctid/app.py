@@ -26,7 +26,7 @@ from ctid.lifecycle import Stage, run_stages
 from ctid.pump import Pump
 from ctid.queues_file import LoadedQueues
 from ctid.recordings import RecordingKeeper
-from ctid.records import RecordWriter
+from ctid.records import RecordWriter, Writing
 from ctid.screen_pop import ScreenPops
 from ctid.settings import Settings
 from ctid.systemd import Notifier, Watchdog
@@ -110,11 +110,13 @@ class Daemon:
         self._continuity = Continuity(self._engine, self._journal)
         self._timers = Timers(self._report)
         self._crm = crm = Crm(store)
-        self._keeper = RecordingKeeper(self._plan, crm, clock)
+        self._keeper = RecordingKeeper(
+            self._plan, crm, clock, lambda i: self._announcer.contact_record(i, "recording")
+        )
         self._pops = ScreenPops(
             source=crm, announcer=self._announcer, clock=clock, report=self._report
         )
-        self._records = RecordWriter(crm, clock, self._pops.forget)
+        self._records = RecordWriter(crm, clock, self._on_record)
         pbx = settings.asterisk
         self._switch: Switch = AsteriskSwitch(
             ami=AmiSettings(
@@ -162,6 +164,13 @@ class Daemon:
 
     def _report(self, fact: Fact, cause: int | None = None) -> None:
         self._pump.put(fact, cause)
+
+    def _on_record(self, written: Writing) -> None:
+        if isinstance(written, c.FileContactRecord):
+            self._pops.forget(written.account.interaction)
+            self._announcer.contact_record(written.account.interaction, "filed")
+        else:
+            self._announcer.contact_record(written.interaction, "amended")
 
     def _publish(self, changes: Changes) -> None:
         self._continuity.changes(changes)

@@ -50,10 +50,17 @@ class RecordingIndex(Protocol):
 class RecordingKeeper:
     """Follows each recording from its start to a whole file, or to an entry that says why not."""
 
-    def __init__(self, plan: RecordingPlan, index: RecordingIndex, clock: Clock) -> None:
+    def __init__(
+        self,
+        plan: RecordingPlan,
+        index: RecordingIndex,
+        clock: Clock,
+        on_settled: Callable[[InteractionId], None],
+    ) -> None:
         self._plan = plan
         self._index = index
         self._clock = clock
+        self._on_settled = on_settled
         self._lanes: Lanes[RecordingId, Callable[[], Awaitable[None]]] = Lanes(
             "recording", self._do, limit=LIMIT
         )
@@ -73,10 +80,7 @@ class RecordingKeeper:
             self.finish(fact.recording, fact.interaction, now)
         elif isinstance(fact, RecordingFailed):
             recording, interaction, reason = fact.recording, fact.interaction, fact.reason
-            self._lanes.put(
-                recording,
-                lambda: self._index.recording_failed(recording, interaction, reason, now),
-            )
+            self._lanes.put(recording, lambda: self._failed(recording, interaction, reason))
 
     def finish(self, recording: RecordingId, interaction: InteractionId, at: float) -> None:
         """Bring the recording's file into the library (again, after a crash: no harm)."""
@@ -95,9 +99,7 @@ class RecordingKeeper:
                 done: Finished = await asyncio.to_thread(finalise, self._plan, recording, at)
         except RecordingError as error:
             log.warning("recording_failed", recording=recording, why=str(error))
-            await self._index.recording_failed(
-                recording, interaction, str(error), self._clock.now_s()
-            )
+            await self._failed(recording, interaction, str(error))
             return
         await self._index.recording_ready(
             recording,
@@ -108,6 +110,13 @@ class RecordingKeeper:
             duration_s=done.duration_s,
             now=self._clock.now_s(),
         )
+        self._on_settled(interaction)
+
+    async def _failed(
+        self, recording: RecordingId, interaction: InteractionId, reason: str
+    ) -> None:
+        await self._index.recording_failed(recording, interaction, reason, self._clock.now_s())
+        self._on_settled(interaction)
 
     def __len__(self) -> int:
         return len(self._lanes)

@@ -38,11 +38,11 @@ class RecordWriter:
     """Writes contact records behind the voice path."""
 
     def __init__(
-        self, store: RecordStore, clock: Clock, on_filed: Callable[[InteractionId], None]
+        self, store: RecordStore, clock: Clock, on_written: Callable[[Writing], None]
     ) -> None:
         self._store = store
         self._clock = clock
-        self._on_filed = on_filed
+        self._on_written = on_written
         self._lanes: Lanes[InteractionId, Writing] = Lanes(
             "contact record", self._until_written, limit=LIMIT
         )
@@ -69,9 +69,9 @@ class RecordWriter:
             try:
                 if isinstance(command, FileContactRecord):
                     await self._store.file_contact_record(command.account, self._clock.now_s())
-                    self._on_filed(command.account.interaction)
                 else:
                     await self._store.amend_contact_record(command, self._clock.now_s())
+                self._on_written(command)
                 return
             except Exception:
                 log.exception(

@@ -148,7 +148,7 @@ def _words(floor: Floor, live: Interaction, pool: Pool, rules: Announcements) ->
             if high > low:
                 words += [
                     Prompt(value=str(low), kind=PromptKind.NUMBER),
-                    Prompt(value="ctid-to"),
+                    Prompt(value="ctid/to"),
                 ]
             words += [
                 Prompt(value=str(high), kind=PromptKind.NUMBER),

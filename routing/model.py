@@ -474,8 +474,8 @@ class RoutingConfig:
     dispositions: tuple[Disposition, ...] = ()
     customers: CustomerRules = field(default_factory=CustomerRules)
     default_queue: QueueId | None = None  # for a dialled number that no entry knows
-    apology: tuple[Prompt, ...] = (Prompt(value="ctid-number-unknown"),)
-    sorry: tuple[Prompt, ...] = (Prompt(value="ctid-sorry"),)  # when a queue ends without a rule
+    apology: tuple[Prompt, ...] = (Prompt(value="ctid/apology"),)
+    sorry: tuple[Prompt, ...] = (Prompt(value="ctid/unavailable"),)  # when a queue ends without a rule
     language: str = "zh-CN"
     timezone: str = "Asia/Shanghai"
     reserve_lease_s: float = 10.0  # an offer nobody confirmed is taken back after ring time + this

@@ -29,6 +29,7 @@ ENGLISH = {
     "consent": "This call is recorded.",
     "menu": "For subscriptions press one. For advertising press two. For the newsroom press three.",
     "survey": "How satisfied are you? Press one to five.",
+    "to": "to",
 }
 CHINESE = {
     "welcome": "欢迎致电，本次通话可能会被录音。",
@@ -45,6 +46,18 @@ CHINESE = {
     "consent": "本次通话正在录音。",
     "menu": "订阅请按一，广告请按二，新闻热线请按三。",
     "survey": "请为我们的服务评分，请按一到五。",
+    "to": "到",
+}
+#: announcements of position and wait go by the names that Asterisk's English sounds have
+CHINESE_QUEUE = {
+    "queue-youarenext": "下一位就是您，请稍候。",
+    "queue-thereare": "您现在排在第",
+    "queue-callswaiting": "位。",
+    "queue-quantity1": "您前面有超过",
+    "queue-quantity2": "位客户在等候。",
+    "queue-holdtime": "预计等候时间",
+    "queue-minute": "分钟。",
+    "queue-minutes": "分钟。",
 }
 #: what SAY NUMBER looks for in Chinese
 CHINESE_DIGITS = {
@@ -55,7 +68,7 @@ CHINESE_DIGITS = {
 INSTEAD = {"unavailable": "vm-nobodyavail", "apology": "invalid", "thanks": "vm-goodbye"}
 
 VOICES = {"en": "en-us", "zh": "cmn"}
-VERSION = "1"
+VERSION = "2"
 
 
 def ensure_prompts(store: Path) -> Path | None:
@@ -68,6 +81,7 @@ def ensure_prompts(store: Path) -> Path | None:
     staging = Path(tempfile.mkdtemp(prefix=".prompts", dir=store))
     jobs = [("en", f"en/ctid/{name}", text) for name, text in ENGLISH.items()]
     jobs += [("zh", f"zh/ctid/{name}", text) for name, text in CHINESE.items()]
+    jobs += [("zh", f"zh/{name}", text) for name, text in CHINESE_QUEUE.items()]
     jobs += [("zh", f"zh/digits/{name}", text) for name, text in CHINESE_DIGITS.items()]
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(lambda job: speak(job[2], staging / f"{job[1]}.wav", job[0]), jobs))

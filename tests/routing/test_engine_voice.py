@@ -250,7 +250,7 @@ def test_an_unknown_number_is_never_met_with_silence() -> None:
         >> InteractionArrived interaction=i did=999 caller=1
         << LookUpCustomer interaction=i
         << Answer interaction=i
-        << Play step=i.s1 prompts=ctid-number-unknown
+        << Play step=i.s1 prompts=ctid/apology
         >> InteractionArrived interaction=i did=999 caller=1 !!
         >> StepFinished interaction=i step=i.s1 outcome=done
         << Release interaction=i cause=1
@@ -734,7 +734,7 @@ def test_membership_wrap_up_and_limits() -> None:
         >> InteractionArrived interaction=i did=news caller=1
         << Offer targets=1
         >> InteractionArrived interaction=j did=news caller=2
-        << Play interaction=j prompts=ctid-sorry
+        << Play interaction=j prompts=ctid/unavailable
         >> OfferAnswered interaction=i offer=i.o1 agent=1
         << StartRecording agent=1
         >> CallerHungUp interaction=i
