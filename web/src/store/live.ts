@@ -20,6 +20,7 @@ import { useSession } from './session'
 
 const HISTORY_SHOWN = 10
 const RELOAD_RETRY_MS = 2000
+const REMEMBERED = 100
 
 export const useLive = defineStore('live', () => {
   const session = useSession()
@@ -30,9 +31,11 @@ export const useLive = defineStore('live', () => {
   const notices = ref<(Notice & { key: number })[]>([])
   /** The last offer to this agent that ended without an answer. */
   const missed = ref<{ interaction: string; outcome: string; key: number } | null>(null)
-  /** Counts the ends of this agent's work, so that lists of records know when to load again. */
+  /** Counts what changed the records of this agent's work, so that lists know when to load again. */
   const finished = ref(0)
 
+  /** Interactions this agent had a part in, oldest first: their records are the agent's own. */
+  const worked = new Set<string>()
   let run = 0
   let noticeKey = 0
   /** Events that came while a whole picture was on its way; null: none is. */
@@ -60,9 +63,16 @@ export const useLive = defineStore('live', () => {
     const after = currentWork(state, session.agentId)
     if (before.phase !== 'none' && after.interaction !== before.interaction) finished.value += 1
     if (event.type === 'agent' && event.data.id === session.agentId) {
+      if (event.data.interaction !== null) remember(event.data.interaction)
       settlePops(state, session.agentId)
       void restorePop()
     }
+  }
+
+  function remember(interaction: string): void {
+    worked.add(interaction)
+    const oldest = worked.values().next().value
+    if (worked.size > REMEMBERED && oldest !== undefined) worked.delete(oldest)
   }
 
   /** After a reload the pop's event is long gone: build the card again from the resources. */
@@ -149,6 +159,11 @@ export const useLive = defineStore('live', () => {
       startOver()
       return
     }
+    if (raw.event === 'contact_record') {
+      const { interaction } = data as { interaction: string; change: string }
+      if (worked.has(interaction)) finished.value += 1
+      return
+    }
     if (raw.event === 'notice') {
       notices.value.push({ ...(data as Notice), key: ++noticeKey })
       return
@@ -180,6 +195,7 @@ export const useLive = defineStore('live', () => {
     ready.value = false
     notices.value = []
     missed.value = null
+    worked.clear()
     Object.assign(state, emptyState())
   }
 
