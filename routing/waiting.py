@@ -116,16 +116,21 @@ def park(floor: Floor, live: Interaction) -> None:
         key = key_of(live)
         if live.line is not None:
             if live.line_key == key:
+                _time_limit(floor, live, pool)
                 return
             pool.unpark(live)
         pool.park(live, key)
+    if live.customer_here:
+        _time_limit(floor, live, pool)
+        audio.hold(floor, live)
+
+
+def _time_limit(floor: Floor, live: Interaction, pool: Pool) -> None:
+    """See that the longest wait is timed, also after a timer that came a little early."""
     limit_s = _limit(pool.queue)[0]
-    if not live.customer_here:
-        return
-    if limit_s != inf and f"{live.id}:wait" not in live.timers:
+    if live.customer_here and limit_s != inf and f"{live.id}:wait" not in live.timers:
         left_s = limit_s - (floor.now - live.queued_at)
         floor.start_own_timer(live, "wait", left_s, _when_waiting(live))
-    audio.hold(floor, live)
 
 
 def reprioritise(floor: Floor, live: Interaction) -> None:
