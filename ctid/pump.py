@@ -110,7 +110,7 @@ class Pump:
         self.failed = 0
 
     def listen(self, listener: Listener) -> None:
-        """Call ``listener(fact, now)`` after each fact that the engine took."""
+        """Call ``listener(fact, now)`` for each fact that the engine took, before its commands."""
         self._listeners.append(listener)
 
     def put(self, fact: Fact, cause: int | None = None) -> None:
@@ -202,15 +202,22 @@ class Pump:
         return FactReceipt(seq=seq, accepted=True)
 
     def _after(self, fact: Fact, now: float, commands: Sequence[Command], seq: int) -> None:
+        # First who arrived, then what is done about it: a screen-pop needs the arrival's details.
+        for listener in self._listeners:
+            try:
+                listener(fact, now)
+            except Exception:
+                self._after_failed(fact, seq)
         try:
             if commands:
                 self._execute(commands, seq)
             self._publish(self._engine.take_changes())
-            for listener in self._listeners:
-                listener(fact, now)
         except Exception:
-            self.failed += 1
-            log.exception("after_fact_failed", fact=type(fact).__name__, seq=seq)
+            self._after_failed(fact, seq)
+
+    def _after_failed(self, fact: Fact, seq: int) -> None:
+        self.failed += 1
+        log.exception("after_fact_failed", fact=type(fact).__name__, seq=seq)
 
 
 class _Barrier(Fact):
