@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from crmcore import audit, numbers, text
+from crmcore import audit, numbers, text, webhooks
 from crmcore.access import Actor
 from crmcore.errors import Conflict, Invalid, NotFound
 from crmcore.numbers import Number
@@ -73,6 +73,8 @@ def after_record(
             account.arrived_at,
         ),
     )
+    told = {"interaction": account.interaction, "queue": account.queue}
+    webhooks.emit(conn, "callback.opened", told, account.ended_at, customer=customer)
 
 
 def page(
@@ -199,6 +201,9 @@ def result(
             row["id"],
         ),
     )
+    if final:
+        told = {"callback": str(row["id"]), "result": code}
+        webhooks.emit(conn, "callback.closed", told, now, customer=row["customer"])
     audit.note(
         conn,
         actor,

@@ -18,7 +18,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crmcore import audit, callbacks, customers, matching, numbers, text
+from crmcore import audit, callbacks, customers, matching, numbers, text, webhooks
 from crmcore.access import Actor, Scope
 from crmcore.errors import Conflict, Invalid, NotFound
 from crmcore.numbers import HOME, NumberPlan
@@ -101,6 +101,16 @@ def file(
     conn.execute("DELETE FROM early_amendments WHERE interaction = ?", (interaction,))
     if direction == "in":
         callbacks.after_record(conn, account, number, customer, team)
+    told = {
+        "contact_record": str(record),
+        "interaction": interaction,
+        "channel": str(account.channel),
+        "outcome": str(account.outcome),
+        "queue": account.queue,
+        "agent": account.agent,
+        "customer": str(customer) if customer else None,
+    }
+    webhooks.emit(conn, "contact_record.filed", told, now, customer=customer)
     return str(record), True
 
 
@@ -214,6 +224,8 @@ def update(
         after=values,
         customer=row["customer"],
     )
+    told = {"contact_record": str(row["id"]), "fields": sorted(values)}
+    webhooks.emit(conn, "contact_record.updated", told, now, customer=row["customer"])
     return get(conn, actor, str(row["id"]))
 
 

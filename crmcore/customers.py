@@ -23,7 +23,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from crmcore import audit, numbers, search, text
+from crmcore import audit, numbers, search, text, webhooks
 from crmcore.access import Actor, mask_birthday
 from crmcore.errors import Conflict, Invalid, NotFound
 from crmcore.numbers import HOME, NumberPlan
@@ -184,6 +184,7 @@ def create(
     customer = insert(conn, values, now, actor.username)
     after = snapshot(conn, customer)
     audit.note(conn, actor, "create", "customer", customer, now, after=after, customer=customer)
+    webhooks.emit(conn, "customer.created", {"customer": str(customer)}, now, customer=customer)
     return get(conn, actor, customer)
 
 
@@ -337,6 +338,7 @@ def update(
     audit.note(
         conn, actor, "update", "customer", number, now, before=before, after=after, customer=number
     )
+    webhooks.emit(conn, "customer.updated", {"customer": str(number)}, now, customer=number)
     return get(conn, actor, number)
 
 

@@ -11,7 +11,7 @@ import json
 import sqlite3
 from typing import Any
 
-from crmcore import audit, customers, search
+from crmcore import audit, customers, search, webhooks
 from crmcore.access import Actor
 from crmcore.errors import Conflict, Invalid, NotFound
 
@@ -103,6 +103,8 @@ def merge(
         after={**customers.snapshot(conn, into), "merged": str(from_)},
         customer=into,
     )
+    told = {"customer": str(into), "gone": str(from_), "merge": str(cursor.lastrowid)}
+    webhooks.emit(conn, "customer.merged", told, now, customer=into)
     return {"merge": str(cursor.lastrowid), "customer": customers.get(conn, actor, into)}
 
 

@@ -95,7 +95,7 @@ class Number:
         text = self.key.partition(":")[2] or self.key
         if text.startswith("+86"):
             text = text[3:]
-        return "".join(c for c in text if c.isdigit())
+        return text if text.isdigit() else "".join(c for c in text if c.isdigit())
 
     @property
     def tail(self) -> str | None:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from crmcore import audit, customers, text
+from crmcore import audit, customers, text, webhooks
 from crmcore.access import Actor
 from crmcore.errors import Conflict, Invalid, NotFound
 
@@ -62,6 +62,8 @@ def create(conn: sqlite3.Connection, actor: Actor, given: Mapping[str, Any], now
         conn, actor, "create", "task", cursor.lastrowid, now, after=values,
         customer=values.get("customer"),
     )  # fmt: skip
+    told = {"task": str(cursor.lastrowid), "owner": values["owner"]}
+    webhooks.emit(conn, "task.created", told, now)
     return _shape(actor, _row(conn, cursor.lastrowid))
 
 
@@ -125,6 +127,7 @@ def update(
         after=values,
         customer=row["customer"],
     )
+    webhooks.emit(conn, "task.updated", {"task": str(row["id"]), "fields": sorted(values)}, now)
     return _shape(actor, _row(conn, row["id"]))
 
 

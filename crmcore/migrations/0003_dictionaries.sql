@@ -1,0 +1,30 @@
+-- The dictionaries a new store begins with.
+-- min_compatible: 2
+
+INSERT INTO dictionaries(kind, code, label_zh, label_en, position) VALUES
+  ('pause_reason', 'break', '小休', 'Break', 1),
+  ('pause_reason', 'meal', '用餐', 'Meal', 2),
+  ('pause_reason', 'meeting', '会议', 'Meeting', 3),
+  ('pause_reason', 'training', '培训', 'Training', 4),
+  ('pause_reason', 'admin', '文书', 'Paperwork', 5),
+  ('disposition', 'resolved', '已解决', 'Resolved', 1),
+  ('disposition', 'follow_up', '需跟进', 'Follow up', 2),
+  ('disposition', 'transferred', '已转交', 'Handed over', 3),
+  ('disposition', 'complaint', '投诉', 'Complaint', 4),
+  ('disposition', 'news_tip', '新闻线索', 'News tip', 5),
+  ('disposition', 'subscription', '订阅', 'Subscription', 6),
+  ('disposition', 'advertising', '广告', 'Advertising', 7),
+  ('disposition', 'wrong_number', '打错', 'Wrong number', 8),
+  ('disposition', 'nuisance', '骚扰', 'Nuisance', 9),
+  ('customer_role', 'reader', '读者', 'Reader', 1),
+  ('customer_role', 'tipster', '报料人', 'Tipster', 2),
+  ('customer_role', 'subscriber', '订户', 'Subscriber', 3),
+  ('customer_role', 'advertiser', '广告主', 'Advertiser', 4),
+  ('customer_role', 'agency', '代理商', 'Agency', 5),
+  ('customer_role', 'distributor', '发行商', 'Distributor', 6),
+  ('customer_role', 'partner', '合作单位', 'Partner', 7),
+  ('relation', 'works_for', '任职于', 'Works for', 1),
+  ('relation', 'household', '同住', 'Same household', 2),
+  ('relation', 'agency_of', '代理', 'Agency of', 3),
+  ('relation', 'belongs_to', '隶属', 'Belongs to', 4),
+  ('relation', 'referred_by', '介绍人', 'Referred by', 5);
