@@ -26,6 +26,7 @@ from sim.scenario import Scenario
 AVAILABLE, LOGGED_OUT = f.AgentStatus.AVAILABLE, f.AgentStatus.LOGGED_OUT
 DRAIN_S = 4 * 3600.0
 """After the end nobody new comes; whoever is still there after so long is let go."""
+_LATE_S = 1e-6
 _GOLDEN = 0.6180339887498949
 _ANSWERED, _NO_ANSWER, _DECLINED = 0, 1, 2
 
@@ -415,7 +416,8 @@ class Simulation:
         number = self._number
         timer = command.timer
         self._timers[timer] = number
-        entry = (self._now + command.after_s, number, self._fire, (timer, number))
+        # real timers fire late, never early; rounding must not make these do so
+        entry = (self._now + command.after_s + _LATE_S, number, self._fire, (timer, number))
         heapq.heappush(self._heap, entry)
 
     def _cancel_timer(self, command: c.CancelTimer) -> None:
