@@ -18,6 +18,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "wrong_credentials": (401, "Wrong user name or password"),
     "invalid_token": (401, "The API token is not valid"),
     "csrf": (403, "The request lacks the header X-Requested-With: ctid"),
+    "read_only": (403, "The configuration is not changed over HTTP here"),
     "forbidden": (403, "Your role does not allow this"),
     "not_found": (404, "There is no such thing here"),
     "no_audio": (404, "There is no audio"),
@@ -54,18 +55,24 @@ _BY_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field. ``field``: the path, such as ``body.status``."""
+    """What is wrong with one field. ``field``: the path, such as ``body.status``.
+
+    ``line`` counts from 1 where the field is a text with lines.
+    """
 
     field: str
     code: str
     detail: str
     choices: tuple[str, ...] = ()
+    line: int | None = None
 
     def data(self) -> dict[str, Any]:
         """Plain JSON data."""
         out: dict[str, Any] = {"field": self.field, "code": self.code, "detail": self.detail}
         if self.choices:
             out["choices"] = list(self.choices)
+        if self.line is not None:
+            out["line"] = self.line
         return out
 
 

@@ -285,9 +285,67 @@ class UiConfig(Out):
 
 
 class QueuesConfig(Out):
-    """The routing configuration in force, as plain data (defaults left out)."""
+    """The routing configuration: as the engine has it, and the text of `queues.toml`."""
 
-    config: dict[str, Any]
+    config: Annotated[dict[str, Any], Field(description="plain data, defaults left out")]
+    text: str | None
+    version: str | None
+
+
+class QueuesCheckBody(In):
+    """A whole `queues.toml`."""
+
+    text: str
+
+
+class QueuesChangeBody(In):
+    """A whole `queues.toml` as `text`, or as `data` (then comments of the old text stay).
+
+    `expected`: the version that was read before; another one in force now is a conflict.
+    """
+
+    text: str | None = None
+    data: dict[str, Any] | None = None
+    expected: Line | None = None
+
+
+class Finding(Out):
+    """Something wrong, or (`warning`) doubtful. `line` 0: the text as a whole."""
+
+    line: int
+    key: str
+    message: str
+    hint: str
+    warning: bool
+
+
+class QueuesFindings(Out):
+    """What a check found. `version`: what the text would be; null: it cannot be used."""
+
+    version: str | None
+    findings: list[Finding]
+
+
+class QueuesVersion(Out):
+    """An earlier text."""
+
+    version: str
+    saved_at: Time
+    by: str
+
+
+class QueuesVersions(Out):
+    """Kept versions, newest first."""
+
+    items: list[QueuesVersion]
+    next: None
+
+
+class QueuesText(Out):
+    """The text of one kept version."""
+
+    version: str
+    text: str
 
 
 # --- problems ----------------------------------------------------------------------------------
@@ -300,6 +358,7 @@ class FieldProblem(Out):
     code: str
     detail: str
     choices: list[str] = []
+    line: int | None = None
 
 
 class ProblemOut(Out):

@@ -10,6 +10,7 @@ from typing import Protocol
 from crmcore.store import Store
 from ctid.clock import Clock
 from ctid.events import EventHub
+from ctid.queues_desk import QueuesDesk
 from routing.explain import Explanation
 from routing.facts import Fact
 from routing.ids import AgentId, InteractionId, QueueId, RecordingId
@@ -114,3 +115,4 @@ class Services:
     settings: HttpSettings
     readiness: Callable[[], Mapping[str, bool]]
     recordings: Callable[[RecordingId], Awaitable[RecordingFile | None]]
+    queues: QueuesDesk | None = None  # None: the configuration is not changed over HTTP

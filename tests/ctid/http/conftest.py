@@ -25,6 +25,7 @@ from ctid.http.openapi import codes_of
 from ctid.http.routes import ENDPOINTS
 from ctid.http.server import HttpServer, start_http
 from ctid.http.services import HttpSettings, RecordingFile, Services
+from ctid.queues_desk import QueuesDesk
 from routing.explain import Explanation
 from routing.facts import AgentStatus, AgentStatusSet, Channel, Fact, Party
 from routing.ids import AgentId, InteractionId, PhoneId, QueueId, RecordingId
@@ -241,7 +242,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[Make]:
     servers: list[HttpServer] = []
     stores: list[Store] = []
 
-    async def make(**settings: Any) -> Site:
+    async def make(queues: QueuesDesk | None = None, **settings: Any) -> Site:
         clock = Clock()
         store = await Store.open(tmp_path / f"{len(stores)}.db", clock.now_s())
         stores.append(store)
@@ -267,6 +268,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[Make]:
             ),
             readiness=lambda: board.readiness,
             recordings=recording_file,
+            queues=queues,
         )
         server = await start_http(services)
         servers.append(server)
