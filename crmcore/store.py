@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from crmcore import access, contact_records, customers, matching, pop, search, timeline
+from crmcore import access, contact_records, customers, importing, matching, pop, search, timeline
 from crmcore.access import SYSTEM, Actor, Policy
 from crmcore.db import Database
 from crmcore.journal import Journal
@@ -48,6 +48,7 @@ class Store:
         db = await Database.open(path, readers=readers)
         try:
             await migrate(db, now)
+            await importing.recover(db, now)
             journal = await Journal.open(db)
             policy = await db.read(access.load_policy)
         except BaseException:

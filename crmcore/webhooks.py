@@ -1,7 +1,7 @@
 """Webhooks: who is told of what, signed, tried again, with a log of every delivery.
 
 This is the data side. Sending over HTTP is given from outside (``Send``), so that nothing here
-opens a connection. The body is JSON ``{id, event, at, data}``, and ``data`` names rows by id without
+opens a connection. The body is JSON ``{id, event, at, data}``; ``data`` names rows by id, without
 personal data: who may know more asks the API; the header ``X-Ctid-Signature`` is
 ``t=<Unix seconds>,v1=<HMAC-SHA256 of "<t>.<body>" with the secret, hex>`` (RFC 2104). A receiver
 answers 2xx within the sender's time-out; otherwise the delivery is tried again after the waits of
