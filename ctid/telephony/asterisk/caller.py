@@ -79,7 +79,6 @@ class Caller:
         self._language = language
         self._shown = call.caller
         self._music = ""
-        self._marked = ""
         self._talked = False
         self._doing: dict[type[c.Command], Callable[[Any], Awaitable[None]]] = {
             c.Answer: self._answer,
@@ -113,15 +112,10 @@ class Caller:
         """Whether Dial holds the session."""
         return self.call.offer is not None or self._talking_outside
 
-    def cancel(self, offer: OfferId) -> OfferState | None:
-        """Withdraw an offer; returns it if its legs are to be hung up by the switch."""
-        running = self.call.offer
-        if running is not None and running.offer == offer:
-            running.cancelled = True
-            return running
+    def withdraw(self, offer: OfferId) -> None:
+        """Cancel an offer that still waits to be dialled."""
         if any(isinstance(w, c.Offer) and w.offer == offer for w in self._inbox):
             self._withdrawn.add(offer)
-        return None
 
     def _cut_short(self) -> None:
         for waiting in self._inbox:
@@ -138,6 +132,7 @@ class Caller:
         """Carry out commands until the session ends."""
         session = self.session
         try:
+            await session.command(encode.mark(self.call.interaction))
             while not session.closed and not session.hung_up:
                 if not self._inbox:
                     self._wake.clear()
@@ -335,10 +330,6 @@ class Caller:
 
     async def _prepare(self, command: c.Offer) -> None:
         await self._back_from_talk()
-        marks = encode.mark_legs(command.interaction, command.targets, command.recording)
-        if marks != self._marked:
-            await self.session.command(marks)
-            self._marked = marks
         if command.caller != self._shown:
             await self._show(command.caller)
         if command.recording is not None:

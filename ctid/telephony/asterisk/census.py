@@ -60,7 +60,7 @@ class Census:
                 continue
             call = live.adopt(self._board, caller, now_s)
             talking = call.talking
-            if caller.recording is not None:
+            if caller.recording:
                 self._recordings.adopt(call, caller.recording, started=talking is not None)
             if call.offer is None:
                 self._stop_orphans(call, ringing)

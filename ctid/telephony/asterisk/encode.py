@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from ctid.telephony.port import SwitchError
 from routing.commands import Target
 from routing.facts import MAX_TEXT, Party
-from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
+from routing.ids import InteractionId
 
 MAX_VALUE = 1024
 """Asterisk reads an AMI header line into 1024 bytes and an AGI line into 2048."""
@@ -169,37 +169,16 @@ def mix_monitor(path: Path) -> str:
 # --- what the legs carry, so that a channel list alone tells who is who after a restart -----------
 
 VAR_INTERACTION = "CTID_I"
-VAR_TARGETS = "CTID_T"
-VAR_RECORDING = "CTID_R"
 
 
-def mark_legs(
-    interaction: InteractionId, targets: Iterable[Target], recording: RecordingId | None
-) -> str:
-    """Set the variables in one round trip (MSet splits at commas, so everything is escaped).
-
-    The first two are inherited by the legs that Dial makes; the recording is the caller's alone.
-    """
-    pairs = "&".join(f"{quote(t.phone, safe='')}={quote(t.agent, safe='')}" for t in targets)
-    marks = f"__{VAR_INTERACTION}={quote(interaction, safe='')},__{VAR_TARGETS}={pairs}"
-    if recording is not None:
-        marks += f",{VAR_RECORDING}={quote(recording, safe='')}"
-    return agi("EXEC MSet", marks)
+def mark(interaction: InteractionId) -> str:
+    """Set the variable that every leg which Dial makes for this caller inherits."""
+    return set_variable(f"__{VAR_INTERACTION}", quote(interaction, safe=""))
 
 
 def unmark(value: str) -> str:
-    """A value that :func:`mark_legs` wrote (interaction or recording)."""
+    """The interaction, from the value that :func:`mark` wrote."""
     return clean(unquote(value))
-
-
-def unmark_targets(value: str) -> dict[PhoneId, AgentId]:
-    """Phones and their agents, from the value that :func:`mark_legs` wrote."""
-    found: dict[PhoneId, AgentId] = {}
-    for pair in value.split("&"):
-        phone, sep, agent = pair.partition("=")
-        if sep:
-            found[PhoneId(unquote(phone))] = AgentId(unquote(agent))
-    return found
 
 
 # --- what comes in -------------------------------------------------------------------------------

@@ -8,14 +8,13 @@ from typing import Any
 
 from ctid.telephony.asterisk import encode
 from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, phone_of
-from routing.ids import AgentId, InteractionId, RecordingId
+from routing.ids import AgentId, InteractionId
 
 VAR_PATH = "CTID_PATH"  # set by the dialplan on callers' channels, not inherited
 VAR_DID = "CTID_DID"
+VAR_RECORDING = "MIXMONITOR_FILENAME"  # set by MixMonitor
 STATUS = {
-    "Variables": ",".join(
-        [encode.VAR_INTERACTION, encode.VAR_TARGETS, encode.VAR_RECORDING, VAR_PATH, VAR_DID]
-    ),
+    "Variables": ",".join([encode.VAR_INTERACTION, VAR_PATH, VAR_DID, VAR_RECORDING]),
     "AllVariables": "false",
 }
 
@@ -66,13 +65,12 @@ def read_rows(messages: Iterable[Any]) -> list[Row]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One caller in the list, and the phone that is connected to it."""
+    """One caller in the list, the leg that is connected to it, and the file it is recorded in."""
 
     row: Row
     interaction: InteractionId
     agent_row: Row | None
-    agent: AgentId | None
-    recording: RecordingId | None
+    recording: str
 
 
 def pair_up(rows: list[Row], board: Board) -> tuple[list[Seen], list[Row]]:
@@ -85,19 +83,26 @@ def pair_up(rows: list[Row], board: Board) -> tuple[list[Seen], list[Row]]:
     for row in rows:
         mark = row.variables.get(encode.VAR_INTERACTION, "")
         if row.uniqueid in board.calls or row.variables.get(VAR_PATH):
-            agent_row = _other(row, by_bridge.get(row.bridge, []))
             seen.append(
                 Seen(
                     row=row,
                     interaction=InteractionId(encode.unmark(mark) or row.uniqueid),
-                    agent_row=agent_row,
-                    agent=_agent(agent_row),
-                    recording=_recording(row),
+                    agent_row=_other(row, by_bridge.get(row.bridge, [])),
+                    recording=row.variables.get(VAR_RECORDING, ""),
                 )
             )
         elif mark and not row.bridge and not row.up:
             ringing.append(row)
+    seen.sort(key=lambda one: _arrival(one.row.uniqueid))
     return seen, ringing
+
+
+def _arrival(uniqueid: str) -> tuple[int, int]:
+    """Order of arrival: a unique id is ``[systemname-]seconds.counter``."""
+    seconds, _, counter = uniqueid.rpartition("-")[2].partition(".")
+    if seconds.isascii() and seconds.isdigit() and counter.isascii() and counter.isdigit():
+        return int(seconds), int(counter)
+    return 0, 0
 
 
 def _other(row: Row, bridged: list[Row]) -> Row | None:
@@ -105,21 +110,11 @@ def _other(row: Row, bridged: list[Row]) -> Row | None:
     return others[0] if len(others) == 1 else None
 
 
-def _agent(row: Row | None) -> AgentId | None:
-    if row is None:
-        return None
-    phone = phone_of(row.channel)
-    targets = encode.unmark_targets(row.variables.get(encode.VAR_TARGETS, ""))
-    return targets.get(phone) if phone is not None else None
-
-
-def _recording(row: Row) -> RecordingId | None:
-    value = encode.unmark(row.variables.get(encode.VAR_RECORDING, ""))
-    return RecordingId(value) if value else None
-
-
 def adopt(board: Board, seen: Seen, now_s: float) -> Call:
-    """Put a caller of the list on the board, with the leg that it talks to."""
+    """Put a caller of the list on the board, with the leg that it talks to.
+
+    Which agent sits at that leg's phone is not the PBX's business: ``Switch.known`` tells.
+    """
     row = seen.row
     call = board.calls.get(row.uniqueid)
     if call is None:
@@ -142,7 +137,7 @@ def adopt(board: Board, seen: Seen, now_s: float) -> Call:
         uniqueid=other.uniqueid,
         channel=other.channel,
         phone=phone,
-        agent=seen.agent or AgentId(""),
+        agent=AgentId(""),
         call=call,
         ringing=True,
         answered=True,

@@ -91,12 +91,15 @@ class Recordings:
         self._tell = tell
         self._by_channel: dict[str, _Recording] = {}
 
-    def adopt(self, call: Call, recording: RecordingId, *, started: bool) -> None:
-        """A recording that an earlier process of ours began."""
-        if call.uniqueid not in self._by_channel:
-            self._by_channel[call.uniqueid] = _Recording(
-                recording, self._raw_path(recording), started
-            )
+    def adopt(self, call: Call, file: str, *, started: bool) -> None:
+        """A recording that an earlier process of ours began, known by its ``file``."""
+        path = Path(file)
+        recording = RecordingId(path.stem)
+        if call.uniqueid in self._by_channel or not recording or self._raw_path(recording) != path:
+            return
+        if not path.exists():  # it ended before, and was taken away: the variable stays behind
+            return
+        self._by_channel[call.uniqueid] = _Recording(recording, path, started)
 
     async def ready(self, call: Call, session: AgiSession, recording: RecordingId) -> None:
         """Begin a recording that writes once the caller is connected. Raises AgiError."""

@@ -36,6 +36,7 @@ from routing.facts import (
     ControlLost,
     Fact,
     InteractionArrived,
+    OfferFailed,
 )
 from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
 
@@ -343,18 +344,36 @@ class AsteriskSwitch:
         self._caller(command).put(command)
 
     async def _extend_offer(self, command: c.ExtendOffer) -> None:
-        raise SwitchError("a running Dial of Asterisk takes no further phones: offer again")
+        call = self._call(command.interaction)
+        offer = call.offer
+        if offer is None or offer.offer != command.offer or offer.cancelled:
+            return
+        reason = "a running Dial of Asterisk takes no further phones"
+        for target in command.targets:
+            self._fact(
+                OfferFailed(
+                    interaction=call.interaction,
+                    offer=command.offer,
+                    agent=target.agent,
+                    reason=reason,
+                )
+            )
 
     async def _call_customer(self, command: c.CallCustomer) -> None:
         raise SwitchError("calling customers back cannot be done yet")
 
     async def _cancel_offer(self, command: c.CancelOffer) -> None:
         call = self._board.by_interaction.get(command.interaction)
-        caller = self._callers.get(call.uniqueid) if call is not None else None
-        if caller is None:
-            return  # the caller's own end, or the broken session, ends the offer
-        offer = caller.cancel(command.offer)
-        for leg in offer.legs if offer is not None and offer.answered_by is None else ():
+        if call is None:
+            return  # the caller's own end ends the offer
+        offer = call.offer
+        if offer is None or offer.offer != command.offer:
+            caller = self._callers.get(call.uniqueid)
+            if caller is not None:
+                caller.withdraw(command.offer)
+            return
+        offer.cancelled = True
+        for leg in offer.legs if offer.answered_by is None else ():
             if not leg.gone and not leg.hang_up_sent:
                 leg.hang_up_sent = True
                 self.withdraw(leg.channel)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ctid.telephony.asterisk import encode
 from routing.commands import Target
 from routing.facts import Party
-from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
+from routing.ids import AgentId, InteractionId, PhoneId
 
 pytestmark = pytest.mark.unit
 
@@ -117,24 +117,11 @@ def test_a_channel_is_never_a_pattern(channel: str) -> None:
         encode.channel_name(channel)
 
 
-names = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=20)
-
-
-@given(names, st.dictionaries(names, names, min_size=1, max_size=4), names)
-def test_marks_on_legs_come_back_whole(
-    interaction: str, agents: dict[str, str], recording: str
-) -> None:
-    targets = [Target(agent=AgentId(a), phone=PhoneId(p)) for p, a in agents.items()]
-    try:
-        line = encode.mark_legs(InteractionId(interaction), targets, RecordingId(recording))
-    except encode.EncodeError as error:
-        assert "longer" in str(error)  # noqa: PT017
-        return
-    # MSet splits at commas and at the first equals sign
-    pairs = dict(p.split("=", 1) for p in asterisk_splits(line)[2].split(","))
-    assert encode.unmark(pairs["__CTID_I"]) == encode.clean(interaction)
-    assert encode.unmark_targets(pairs["__CTID_T"]) == agents
-    assert encode.unmark(pairs["CTID_R"]) == encode.clean(recording)
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=60))
+def test_a_mark_comes_back_whole(interaction: str) -> None:
+    words = asterisk_splits(encode.mark(InteractionId(interaction)))
+    assert words[:3] == ["SET", "VARIABLE", "__CTID_I"]
+    assert encode.unmark(words[3]) == encode.clean(interaction)
 
 
 @given(st.binary(max_size=300))

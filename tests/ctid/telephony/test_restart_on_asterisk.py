@@ -58,7 +58,7 @@ async def test_a_conversation_goes_on_through_a_restart_and_its_end_is_told(
     call, interaction = await world.arrive()
     leg = await world.connect(interaction, "1001", recording=f"{interaction}.r1")
     (live,) = await restart(world)
-    assert (live.agent, live.agent_phone, live.controlled) == ("agent-1001", "1001", False)
+    assert (live.agent, live.agent_phone, live.controlled) == (None, "1001", False)
     world.switch.known({interaction: AgentId("agent-1001")})
     world.switch.open_doors()
     await asyncio.sleep(1.5)  # longer than the dialplan's pause: nothing may happen
