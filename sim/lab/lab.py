@@ -121,6 +121,8 @@ class Lab:
         )  # fmt: skip
         if result.returncode != 0:
             raise LabError(f"asterisk -rx failed: {(result.stderr or result.stdout).strip()}")
+        if result.stdout.startswith("No such command"):
+            raise LabError(result.stdout.strip())
         return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", result.stdout)
 
     # ------------------------------------------------------------------ starting and stopping

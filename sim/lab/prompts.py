@@ -6,6 +6,7 @@ left out; the lab says so.
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import tempfile
@@ -101,11 +102,12 @@ def speak(text: str, path: Path, language: str = "en", rate_hz: int = 8000) -> N
     Raises OSError without espeak-ng, subprocess.CalledProcessError when it fails.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    raw = path.with_suffix(".raw.wav")
-    subprocess.run(
-        ["espeak-ng", "-v", VOICES[language], "-s", "150", "-w", str(raw), text],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
-    samples, rate = read_wav(raw)
+    # by standard output: espeak-ng cuts long file names off without a word
+    said = subprocess.run(
+        ["espeak-ng", "-v", VOICES[language], "-s", "150", "--stdout", text],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    ).stdout
+    samples, rate = read_wav(io.BytesIO(said))
     write_wav(path, resample(samples, rate, rate_hz), rate_hz)
-    raw.unlink()

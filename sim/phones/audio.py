@@ -9,14 +9,15 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import IO
 
 
-def read_wav(path: Path | str) -> tuple[array[int], int]:
+def read_wav(path: Path | str | IO[bytes]) -> tuple[array[int], int]:
     """Samples and rate (Hz) of a 16-bit PCM WAV; of several channels the first is given.
 
     Raises wave.Error or EOFError for a broken file, ValueError for other sample sizes.
     """
-    with wave.open(str(path), "rb") as handle:
+    with wave.open(str(path) if isinstance(path, Path) else path, "rb") as handle:
         if handle.getsampwidth() != 2:
             raise ValueError(f"{path}: {handle.getsampwidth() * 8} bits, 16 are needed")
         samples = array("h")

@@ -190,7 +190,9 @@ class PhoneProcess:
                 registrar=f"sip:{self.server}", user=self.user, password=self._password,
                 expires_s=self._expires_s,
             )  # fmt: skip
-            await self.wait_for("registered", timeout_s=10.0)
+            said = await self.wait_for("registered", "register_failed", timeout_s=10.0)
+            if said["event"] != "registered":
+                raise PhoneError(f"{self.user} cannot register: {said['code']} {said['reason']}")
         elif self.user:
             await self.command("account", name="main", uri=f"sip:{self.user}@{self.address}")
         return self
@@ -237,8 +239,8 @@ class PhoneProcess:
         event = await self.wait_for("incoming", timeout_s=timeout_s)
         return PhoneCall(self, event["call"], event["sip_call_id"], event["remote"])
 
-    async def wait_for(self, name: str, *, timeout_s: float = 10.0, **fields: Any) -> Event:
-        """The next event ``name`` with these field values; one that nobody took yet counts.
+    async def wait_for(self, *names: str, timeout_s: float = 10.0, **fields: Any) -> Event:
+        """The next event of these names and field values; one that nobody took yet counts.
 
         Names: registered, unregistered, register_failed, incoming, calling, ringing, connected,
         disconnected, held, resumed, dtmf, transfer, recorded, error. ``t`` is
@@ -246,20 +248,20 @@ class PhoneProcess:
         """
 
         def fits(event: Event) -> bool:
-            return event["event"] == name and all(event.get(k) == v for k, v in fields.items())
+            return event["event"] in names and all(event.get(k) == v for k, v in fields.items())
 
         for index, event in enumerate(self._unread):
             if fits(event):
                 return self._unread.pop(index)
         if self._reader is None or self._reader.done():
-            raise PhoneError(f"the phone's process has ended, {name!r} cannot happen")
+            raise PhoneError(f"the phone's process has ended, {names} cannot happen")
         future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
         self._waiters.append((fits, future))
         try:
             return await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
             seen = [event["event"] for event in self._unread]
-            text = f"{self.user or 'caller'}: no {name!r} {fields or ''} in {timeout_s} s; {seen}"
+            text = f"{self.user or 'caller'}: no {names} {fields or ''} in {timeout_s} s; {seen}"
             raise TimeoutError(text) from None
         finally:
             self._waiters = [entry for entry in self._waiters if entry[1] is not future]

@@ -136,6 +136,8 @@ class ScriptedCall(pj.Call):  # type: ignore[misc]
             "transfer", call=self.number, code=prm.statusCode, reason=prm.reason,
             final=bool(prm.finalNotify),
         )  # fmt: skip
+        if prm.finalNotify and prm.statusCode // 100 == 2:
+            self.phone.after(0.0, self.end)  # as phones do: RFC 5589 section 6
 
     def connect_media(self) -> None:
         if self.media is None:
