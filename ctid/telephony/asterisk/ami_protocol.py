@@ -27,6 +27,9 @@ MAX_MESSAGE = 512 * 1024
 BANNER = "Asterisk Call Manager/"
 END = "\r\n\r\n"
 
+UNASKED = frozenset({"OriginateResponse"})
+"""Events that carry the ActionID of an action which was answered long before."""
+
 Event = Mapping[str, str]
 
 
@@ -97,7 +100,7 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc]  # panoramisk has no typ
     def _message(self, block: str) -> None:
         if block.startswith("Event: "):
             name = block[7 : block.find("\r\n")] if "\r\n" in block else block[7:]
-            if "\r\nActionID: " not in block:
+            if "\r\nActionID: " not in block or name in UNASKED:
                 if name == "FullyBooted":
                     self.booted.set()
                 elif name in self._wanted:

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ import structlog
 
 from ctid.telephony.asterisk import encode, translate
 from ctid.telephony.asterisk.fastagi import AgiError, AgiReply, AgiSession
-from ctid.telephony.asterisk.legs import Call, OfferState
+from ctid.telephony.asterisk.legs import AgentLeg, Call, OfferState
 from ctid.telephony.asterisk.recordings import Recordings
 from ctid.telephony.port import SwitchError
 from routing import commands as c
@@ -29,7 +30,7 @@ from routing.facts import (
     StepFinished,
     StepOutcome,
 )
-from routing.ids import OfferId, RecordingId, StepId
+from routing.ids import InteractionId, OfferId, RecordingId, StepId
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,14 @@ BACKSTOP_S = 2.0
 CUT = "D"
 """A digit that no caller's keypad has ends a prompt at once (AMI PlayDTMF, measured: < 1 ms)."""
 KEYS = "0123456789*#" + CUT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Join(c.Command):
+    """Our own: connect the caller to an extra leg."""
+
+    interaction: InteractionId
+    leg: AgentLeg
 
 
 class Desk(Protocol):
@@ -71,7 +80,6 @@ class Caller:
         self._desk = desk
         self._inbox: deque[c.Command] = deque()
         self._wake = asyncio.Event()
-        self._talking_outside = False
         self._cut: set[StepId] = set()
         self._withdrawn: set[OfferId] = set()
         self._step: StepId | None = None
@@ -90,6 +98,7 @@ class Caller:
             c.SendTo: self._send_to,
             c.RecordMessage: self._record_message,
             c.StartRecording: self._start_recording,
+            _Join: self._join,
         }
 
     def put(self, command: c.Command) -> None:
@@ -107,10 +116,10 @@ class Caller:
         """The caller hung up or the session is over: let the task end."""
         self._wake.set()
 
-    @property
-    def dialling(self) -> bool:
-        """Whether Dial holds the session."""
-        return self.call.offer is not None or self._talking_outside
+    def join(self, leg: AgentLeg) -> None:
+        """Connect the caller to a leg that has answered, before anything else that waits."""
+        self._inbox.appendleft(_Join(interaction=self.call.interaction, leg=leg))
+        self._wake.set()
 
     def withdraw(self, offer: OfferId) -> None:
         """Cancel an offer that still waits to be dialled."""
@@ -323,10 +332,26 @@ class Caller:
         status, cause, peer = await self._dial(dial)
         self._desk.tell(translate.dial_returned(call, offer, status, cause, peer))
         if call.offer is offer and not call.gone:
+            if any(leg.extra and not leg.gone for leg in offer.legs):
+                await self._start_music(
+                    c.StartMusic(interaction=call.interaction, music=command.music)
+                )
             asyncio.get_running_loop().call_later(
                 LEGS_S,
                 lambda: self._desk.tell(translate.offer_forced(call, offer, status, cause)),
             )
+
+    async def _join(self, command: _Join) -> None:
+        leg = command.leg
+        self._desk.tell(translate.joined(leg))
+        if self.call.talking is not leg:
+            return
+        self._music = ""
+        # what Dial would leave behind: should ctid die meanwhile, the dialplan knows how it ended
+        await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
+        await self.session.command(encode.bridge(leg.channel), None)
+        self._talked = True
+        self._desk.tell(translate.parted(leg))
 
     async def _prepare(self, command: c.Offer) -> None:
         await self._back_from_talk()
@@ -355,11 +380,7 @@ class Caller:
         line = encode.dial_number(command.number, self._desk.trunk, command.ring_timeout_s)
         await self._back_from_talk()
         self._music = ""
-        self._talking_outside = True
-        try:
-            status, cause, _ = await self._dial(line)
-        finally:
-            self._talking_outside = False
+        status, cause, _ = await self._dial(line)
         if not self.session.hung_up:
             self._tell(
                 ExternalEnded(

@@ -161,6 +161,29 @@ def dial_number(number: str, trunk: str, ring_timeout_s: float) -> str:
     return agi("EXEC Dial", f"PJSIP/{to}@{via},{max(1, round(ring_timeout_s))},mg")
 
 
+def originate(
+    uniqueid: str, target: Target, caller: Party, interaction: InteractionId
+) -> dict[str, str]:
+    """Fields of AMI Originate: ring a further phone beside a Dial that runs."""
+    name = "".join(c for c in caller.name if c not in '"<>\\')
+    return {
+        "Channel": f"PJSIP/{_matches(_PHONE, 'phone', target.phone)}",
+        "Context": "ctid-agi",
+        "Exten": "extend",
+        "Priority": "1",
+        "Timeout": "120000",  # the engine withdraws it long before
+        "CallerID": f'"{name}" <{caller.number}>',
+        "ChannelId": _matches(_PHONE, "unique id", uniqueid),
+        "Variable": f"__{VAR_INTERACTION}={quote(interaction, safe='')}",
+        "Async": "true",
+    }
+
+
+def bridge(channel: str) -> str:
+    """EXEC Bridge: connect the caller to a channel that is up."""
+    return agi("EXEC Bridge", channel_name(channel))
+
+
 def mix_monitor(path: Path) -> str:
     """EXEC MixMonitor: raw stereo (D), and only while the caller is connected to somebody (b)."""
     return agi("EXEC MixMonitor", f"{file_path(path)},Db")

@@ -31,6 +31,7 @@ class AgentLeg:
     phone: PhoneId
     agent: AgentId
     call: Call
+    extra: bool = False  # made by Originate beside a running Dial; ``channel`` is known later
     ringing: bool = False
     answered: bool = False
     settled: bool = False  # its end was told, or needs no telling

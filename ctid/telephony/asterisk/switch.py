@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from random import Random
@@ -23,10 +24,10 @@ from ctid.telephony.asterisk.fastagi import (
     AgiSettings,
     caller_headers,
 )
-from ctid.telephony.asterisk.legs import Board, Call
+from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
 from ctid.telephony.asterisk.phones import Phones
 from ctid.telephony.asterisk.recordings import Recordings
-from ctid.telephony.asterisk.translate import HangUpLeg, Result
+from ctid.telephony.asterisk.translate import HangUpLeg, JoinLeg, Result
 from ctid.telephony.port import FactSink, LiveCall, SwitchError
 from routing import commands as c
 from routing.facts import (
@@ -36,7 +37,6 @@ from routing.facts import (
     ControlLost,
     Fact,
     InteractionArrived,
-    OfferFailed,
 )
 from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
 
@@ -89,6 +89,7 @@ class AsteriskSwitch:
         self._open = False
         self._held: list[Fact] = []
         self._told: set[InteractionId] = set()
+        self._extras = itertools.count(1)
         self._reconnected: list[Callable[[], None]] = []
         self._handlers: dict[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
             c.Offer: self._offer,
@@ -179,6 +180,8 @@ class AsteriskSwitch:
         for item in result:
             if isinstance(item, HangUpLeg):
                 self.withdraw(item.channel)
+            elif isinstance(item, JoinLeg):
+                self._join(item.leg)
             else:
                 self._fact(item)
 
@@ -240,8 +243,14 @@ class AsteriskSwitch:
     # --- sessions ---
 
     def _knock(self, session: AgiSession) -> None:
-        if session.headers.get("agi_network_script") != "in":
-            session.close()  # the dialplan goes on without us
+        script = session.headers.get("agi_network_script")
+        if script != "in":
+            leg = self._board.legs.get(session.headers["agi_uniqueid"])
+            if script == "extend" and leg is not None and leg.extra:
+                session.on_hangup = session.close
+                self.tell(translate.answered(leg))
+            else:
+                session.close()  # the dialplan goes on without us
             return
         uniqueid, channel, number, name, did = caller_headers(session.headers)
         call = self._board.calls.get(uniqueid)
@@ -348,16 +357,37 @@ class AsteriskSwitch:
         offer = call.offer
         if offer is None or offer.offer != command.offer or offer.cancelled:
             return
-        reason = "a running Dial of Asterisk takes no further phones"
         for target in command.targets:
-            self._fact(
-                OfferFailed(
-                    interaction=call.interaction,
-                    offer=command.offer,
-                    agent=target.agent,
-                    reason=reason,
-                )
+            leg = AgentLeg(
+                uniqueid=f"{call.uniqueid}-x{next(self._extras)}",
+                channel="",
+                phone=target.phone,
+                agent=target.agent,
+                call=call,
+                extra=True,
             )
+            fields = encode.originate(leg.uniqueid, target, call.caller, call.interaction)
+            offer.targets[target.phone] = target.agent
+            offer.legs.append(leg)
+            self._board.add_leg(leg)
+            try:
+                await self._ami.action("Originate", fields, intent=f"extend.{leg.uniqueid}")
+            except AmiError as error:
+                self.event(
+                    {
+                        "Event": "OriginateResponse",
+                        "Response": "Failure",
+                        "ActionID": f".extend.{leg.uniqueid}",
+                    }
+                )
+                log.warning("extend_failed", interaction=call.interaction, why=str(error))
+
+    def _join(self, leg: AgentLeg) -> None:
+        caller = self._callers.get(leg.call.uniqueid)
+        if caller is not None:
+            caller.join(leg)
+        else:
+            self.withdraw(leg.channel)
 
     async def _call_customer(self, command: c.CallCustomer) -> None:
         raise SwitchError("calling customers back cannot be done yet")
@@ -373,10 +403,8 @@ class AsteriskSwitch:
                 caller.withdraw(command.offer)
             return
         offer.cancelled = True
-        for leg in offer.legs if offer.answered_by is None else ():
-            if not leg.gone and not leg.hang_up_sent:
-                leg.hang_up_sent = True
-                self.withdraw(leg.channel)
+        if offer.answered_by is None:
+            self.tell([*translate.stop_legs(offer)])
 
     async def _start_recording(self, command: c.StartRecording) -> None:
         call = self._call(command.interaction)

@@ -38,7 +38,14 @@ class HangUpLeg:
     channel: str
 
 
-Result = list[Fact | HangUpLeg]
+@dataclass(frozen=True, slots=True)
+class JoinLeg:
+    """To be done next on the caller's session: connect it to this leg, which has answered."""
+
+    leg: AgentLeg
+
+
+Result = list[Fact | HangUpLeg | JoinLeg]
 
 
 def _cause(event: Event) -> int:
@@ -51,8 +58,12 @@ def _cause(event: Event) -> int:
 
 def dial_begin(board: Board, event: Event) -> Result:
     """A leg to an agent was made. Its phone tells which agent; its caller which offer."""
-    call = board.calls.get(event.get("Uniqueid", ""))
     uniqueid = event.get("DestUniqueid", "")
+    extra = board.legs.get(uniqueid)
+    if extra is not None and not extra.channel:
+        extra.channel = event.get("DestChannel", "")
+        return [HangUpLeg(extra.channel)] if extra.hang_up_sent else []
+    call = board.calls.get(event.get("Uniqueid", ""))
     if call is None or call.offer is None or not uniqueid or uniqueid in board.legs:
         return []
     channel = event.get("DestChannel", "")
@@ -97,8 +108,60 @@ def answered(leg: AgentLeg) -> Result:
     leg.answered = leg.settled = True
     if leg.hang_up_sent or call.gone:
         return []
-    offer.answered_by = call.talking = leg
+    offer.answered_by = leg
+    if leg.extra:
+        # Dial still holds the caller's session; when its legs are gone it returns
+        return [*stop_legs(offer, leg), JoinLeg(leg)]
+    call.talking = leg
+    fact = OfferAnswered(interaction=call.interaction, offer=offer.offer, agent=leg.agent)
+    return [fact, *stop_legs(offer, leg, extra=True)]
+
+
+def joined(leg: AgentLeg) -> Result:
+    """The caller is about to be connected to an extra leg."""
+    call, offer = leg.call, leg.call.offer
+    if offer is None or offer.answered_by is not leg or call.gone:
+        return []
+    if leg.gone:  # hung up in the milliseconds between
+        offer.answered_by, offer.returned = None, True
+        return offer_over(call)
+    call.talking = leg
     return [OfferAnswered(interaction=call.interaction, offer=offer.offer, agent=leg.agent)]
+
+
+def parted(leg: AgentLeg) -> Result:
+    """The connection to an extra leg is over."""
+    call = leg.call
+    if call.offer is not None and call.offer.answered_by is leg:
+        call.offer = None
+    if call.talking is not leg or call.gone or call.releasing:
+        return []
+    call.talking = None
+    return [AgentHungUp(interaction=call.interaction, agent=leg.agent, cause=16)]
+
+
+def stop_legs(
+    offer: OfferState, keep: AgentLeg | None = None, *, extra: bool = False
+) -> list[HangUpLeg]:
+    """Have the offer's legs stop ringing, all but ``keep``; ``extra``: only those beside Dial."""
+    stopped = []
+    for leg in offer.legs:
+        if leg is keep or leg.gone or leg.hang_up_sent or (extra and not leg.extra):
+            continue
+        leg.hang_up_sent = True
+        if leg.channel:  # else when its channel is known
+            stopped.append(HangUpLeg(leg.channel))
+    return stopped
+
+
+def originate_response(board: Board, event: Event) -> Result:
+    """An extra leg that could not even be made has no other event."""
+    leg = board.legs.get(event.get("ActionID", "").rpartition(".extend.")[2])
+    if leg is None or leg.channel or event.get("Response") != "Failure":
+        return []
+    leg.gone = True
+    board.drop_leg(leg)
+    return _leg_over(leg, min(NO_ROUTE), asked=True) + offer_over(leg.call)
 
 
 def hangup_request(board: Board, event: Event) -> Result:
@@ -134,6 +197,7 @@ TABLE: dict[str, Callable[[Board, Event], Result]] = {
     "DialEnd": dial_end,
     "HangupRequest": hangup_request,
     "Hangup": hangup,
+    "OriginateResponse": originate_response,
 }
 
 
@@ -151,7 +215,8 @@ def caller_gone(call: Call, cause: int) -> Result:
     if call.gone:
         return []
     call.gone = True
-    return [CallerHungUp(interaction=call.interaction, cause=cause)]
+    told = CallerHungUp(interaction=call.interaction, cause=cause)
+    return [told, *(stop_legs(call.offer, extra=True) if call.offer is not None else ())]
 
 
 def _leg_over(leg: AgentLeg, cause: int, *, asked: bool) -> Result:
@@ -203,6 +268,8 @@ def dial_returned(call: Call, offer: OfferState, status: str, cause: int, peer: 
     if call.gone:
         call.offer = None
         return []
+    if offer.answered_by is not None and offer.answered_by.extra:
+        return []  # JoinLeg is next
     result: Result = []
     if status == "ANSWER":
         if offer.answered_by is None and not any(leg.hang_up_sent for leg in offer.legs):
@@ -247,8 +314,13 @@ def offer_over(call: Call) -> Result:
 
 
 def offer_forced(call: Call, offer: OfferState, status: str, cause: int) -> Result:
-    """The legs' ends did not come in time (AMI down, or phones that were never reached)."""
+    """The legs' ends did not come in time (AMI down, or phones that were never reached).
+
+    Extra legs may ring on: their own ends end the offer.
+    """
     if call.offer is not offer or offer.answered_by is not None:
+        return []
+    if any(leg.extra and not leg.gone for leg in offer.legs):
         return []
     call.offer = None
     if call.gone:
