@@ -4,8 +4,18 @@ May import the standard library and ``sim.phones.audio``; must never touch the h
 """
 
 from sim.lab.info import AmiInfo, LabInfo, PhoneInfo
-from sim.lab.lab import Lab, default_base_dir
+from sim.lab.lab import Lab
 from sim.lab.options import Ports
 from sim.lab.program import LabError
+from sim.lab.tools import default_base_dir, find_tool
 
-__all__ = ["AmiInfo", "Lab", "LabError", "LabInfo", "PhoneInfo", "Ports", "default_base_dir"]
+__all__ = [
+    "AmiInfo",
+    "Lab",
+    "LabError",
+    "LabInfo",
+    "PhoneInfo",
+    "Ports",
+    "default_base_dir",
+    "find_tool",
+]

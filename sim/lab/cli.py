@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.lab.lab import Lab, default_base_dir
+from sim.lab.lab import Lab
 from sim.lab.options import Ports
 from sim.lab.program import LabError
+from sim.lab.tools import default_base_dir
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]

@@ -22,7 +22,6 @@ from sim.lab.boot import NotBooted, wait_fully_booted
 from sim.lab.info import LabInfo
 from sim.lab.options import (
     HOST,
-    REPOSITORY,
     TRUNK_HOST,
     Folders,
     Options,
@@ -38,16 +37,12 @@ from sim.lab.options import (
 from sim.lab.program import LabError, Program, find_program
 from sim.lab.progress import Progress
 from sim.lab.prompts import ensure_prompts
+from sim.lab.tools import default_base_dir
 
 BOOT_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 8.0
 #: a socket's path may have 107 bytes (unix(7)); "/asterisk.ctl" is added to the folder
 LONGEST_RUN_DIR = 107 - len("/asterisk.ctl") - 5
-
-
-def default_base_dir() -> Path:
-    """``CTID_LAB_DIR``, else ``.asterisk`` in the repository."""
-    return Path(os.environ.get("CTID_LAB_DIR") or REPOSITORY / ".asterisk")
 
 
 class Lab:

@@ -13,6 +13,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sim.lab.tools import find_tool
 from sim.phones.audio import read_wav, resample, write_wav
 
 ENGLISH = {
@@ -77,7 +78,7 @@ def ensure_prompts(store: Path) -> Path | None:
     folder = store / "prompts"
     if (folder / VERSION).is_file():
         return folder
-    if shutil.which("espeak-ng") is None:
+    if find_tool("espeak-ng") is None:
         return None
     staging = Path(tempfile.mkdtemp(prefix=".prompts", dir=store))
     jobs = [("en", f"en/ctid/{name}", text) for name, text in ENGLISH.items()]
@@ -102,9 +103,12 @@ def speak(text: str, path: Path, language: str = "en", rate_hz: int = 8000) -> N
     Raises OSError without espeak-ng, subprocess.CalledProcessError when it fails.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    program = find_tool("espeak-ng")
+    if program is None:
+        raise FileNotFoundError("espeak-ng is not installed; run sim/setup.sh phones")
     # by standard output: espeak-ng cuts long file names off without a word
     said = subprocess.run(
-        ["espeak-ng", "-v", VOICES[language], "-s", "150", "--stdout", text],
+        [program, "-v", VOICES[language], "-s", "150", "--stdout", text],
         check=True,
         capture_output=True,
         timeout=60,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
-import shutil
 import signal
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sim.lab import LabInfo, default_base_dir
+from sim.lab import LabInfo, find_tool
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 FOR_EVER_MS = 24 * 3600 * 1000
@@ -40,7 +39,7 @@ class SippResult:
 
 def find_sipp() -> str:
     """Path of the program. Raises :class:`SippError`."""
-    found = shutil.which("sipp") or shutil.which("sipp", path=str(default_base_dir() / "tools/bin"))
+    found = find_tool("sipp")
     if found is None:
         raise SippError("sipp is not installed; run sim/setup.sh phones")
     return found
