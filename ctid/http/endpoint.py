@@ -250,7 +250,7 @@ def _problem(where: str, details: list[Any]) -> Problem:
         FieldError(
             ".".join((where, *(_printable(str(part)) for part in d["loc"]))),
             str(d["type"]),
-            _printable(str(d["msg"])),
+            _printable(str(d["msg"]).removeprefix("Value error, ")),
         )
         for d in details[:50]
     ]

@@ -60,12 +60,12 @@ def codes_of(endpoint: Endpoint) -> tuple[str, ...]:
         codes += ["not_logged_in", "invalid_token"]
         if endpoint.method != "GET":
             codes.append("csrf")
-        if Scope.ALL not in set(PERMISSIONS[endpoint.action].values()) or any(
-            scope is not Scope.ALL for scope in PERMISSIONS[endpoint.action].values()
-        ):
+        if any(scope is not Scope.ALL for scope in PERMISSIONS[endpoint.action].values()):
             codes.append("forbidden")
     if endpoint.body is not None:
         codes += ["malformed_json", "body_too_large", "unsupported_media_type", "body_timeout"]
+    if "{" in endpoint.path:
+        codes.append("not_found")
     if endpoint.replay:
         codes.append("idempotency_key_reused")
     codes += endpoint.problems

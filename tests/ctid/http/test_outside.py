@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ctid.access import PERMISSIONS
+from ctid.access import PERMISSIONS, Role
 from ctid.http.endpoint import CONTEXT
+from ctid.http.errors import PROBLEMS
 from ctid.http.openapi import BASE
 from ctid.http.routes import ENDPOINTS
 
@@ -174,5 +175,15 @@ async def test_the_description_is_whole(log_in: Any) -> None:
     for name in ("Agent", "Queue", "Interaction", "ContactRecord", "PopEvent", "HelloEvent"):
         assert name in schemas
     used = {e.action for e in ENDPOINTS if e.action is not None}
-    unused = {a.value for a in set(PERMISSIONS) - used}
-    assert unused <= {"config.queues.change"}
+    assert used == set(PERMISSIONS)
+
+
+def test_the_page_about_the_api_tells_every_operation_right_and_code() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "api.md").read_text("utf-8")
+    for endpoint in ENDPOINTS:
+        assert f"|{endpoint.method} `{endpoint.path}`|{endpoint.summary}|" in page
+    for code, (status, title) in PROBLEMS.items():
+        assert f"|{status}|`{code}`|{title}|" in page
+    for action, row in PERMISSIONS.items():
+        roles = (Role.AGENT, Role.SUPERVISOR, Role.ADMIN, Role.VIEWER)
+        assert f"|`{action.value}`|{'|'.join(row[role].value for role in roles)}|" in page
