@@ -293,6 +293,8 @@ const en = {
     malformed_json: 'The server did not understand the request.',
     unsupported_media_type: 'The server did not understand the request.',
     method_not_allowed: 'The server did not understand the request.',
+    no_audio: 'This recording cannot be played.',
+    read_only: 'The configuration cannot be changed here.',
     idempotency_key_reused: 'This was sent before with other content.',
     body_too_large: 'That is too much at once.',
     body_timeout: 'The connection is too slow. Try again.',

@@ -294,6 +294,8 @@ const zhCN: Messages = {
     malformed_json: '服务器无法理解该请求。',
     unsupported_media_type: '服务器无法理解该请求。',
     method_not_allowed: '服务器无法理解该请求。',
+    no_audio: '此录音无法播放。',
+    read_only: '此处不能修改配置。',
     idempotency_key_reused: '此前已用不同内容提交过。',
     body_too_large: '一次提交的内容过多。',
     body_timeout: '网络过慢，请重试。',

@@ -53,7 +53,8 @@ export function fullMoment(iso: string | null | undefined, locale: string): stri
   if (value === null) return '–'
   return new Intl.DateTimeFormat(locale, {
     year: 'numeric',
-    month: '2-digit',
+    // Digits alone are read in different orders by readers of English.
+    month: locale.startsWith('zh') ? '2-digit' : 'short',
     day: '2-digit',
     hour: '2-digit',
     minute: '2-digit',

@@ -1,0 +1,57 @@
+"""The client's sources against the rest: what the server says, and what the lock file must not."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ctid.http.errors import PROBLEMS
+from routing.agent_state import AgentState
+from routing.commands import Outcome
+from routing.interaction_state import State
+from routing.strategies import STRATEGIES
+
+pytestmark = pytest.mark.unit
+
+WEB = Path(__file__).parents[2] / "web"
+TEXTS = {name: (WEB / "src" / "i18n" / name).read_text("utf-8") for name in ("en.ts", "zh-CN.ts")}
+
+
+def family(text: str, name: str) -> set[str]:
+    """The keys of one group of texts."""
+    start = text.index(f"\n  {name}: {{")
+    return set(re.findall(r"\b(\w+): '", text[start : text.index("\n  }", start)]))
+
+
+@pytest.mark.parametrize("language", TEXTS)
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ("errors", set(PROBLEMS)),
+        ("interactionState", {state.value for state in State}),
+        ("agentState", {state.value for state in AgentState} | {"paused", "logged_out"}),
+        ("outcome", {outcome.value for outcome in Outcome}),
+        ("strategies", set(STRATEGIES)),
+    ],
+)
+def test_every_word_of_the_server_has_a_text(language: str, group: str, words: set[str]) -> None:
+    assert words - family(TEXTS[language], group) == set()
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    lock = json.loads((WEB / "package-lock.json").read_text("utf-8"))
+    assert len(lock["packages"]) > 50
+    assert [name for name, entry in lock["packages"].items() if "resolved" in entry] == []
+    assert [n for n, e in lock["packages"].items() if n and not e.get("integrity")] == []
+    assert "omit-lockfile-registry-resolved=true" in (WEB / ".npmrc").read_text("utf-8")
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    allowed = {"http://www.w3.org/2000/svg", "http://127.0.0.1:5199", "http://localhost"}
+    for file in [WEB / "index.html", *(WEB / "src").rglob("*"), *(WEB / "public").rglob("*")]:
+        if file.is_file():
+            found = set(re.findall(r"https?://[\w.:/-]+", file.read_text("utf-8")))
+            assert found <= allowed, f"{file.relative_to(WEB)} names {found - allowed}"

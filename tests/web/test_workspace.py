@@ -1,0 +1,140 @@
+"""The browser client in a real Chromium, on the real daemon, with real SIP phones."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from sim.house import House, User
+from sim.lab import Lab
+from sim.phones.softphone import PhoneProcess, answer_policy, tone
+
+pytestmark = pytest.mark.browser
+
+DID, SLOW_MS = "88889999", 20_000
+AGENT = User(
+    username="li", role="agent", password="correct horse 1", agent="lina", display_name="李娜"
+)
+BOSS = User(username="boss", role="supervisor", password="correct horse 2", teams=("day",))
+QUEUES = f"""
+default_queue = "news"
+[[entries]]
+did = "{DID}"
+queue = "news"
+[queues.news]
+name = "新闻热线"
+ring_timeout_s = 20
+wrap_up_s = 60
+[agents.lina]
+name = "李娜"
+phone = "1001"
+queues = ["news"]
+teams = ["day"]
+[teams.day]
+name = "早班"
+[dispositions.tip]
+name = "有效线索"
+"""
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    lab = Lab(f"web{os.getpid()}", quiet=True, agents=1)
+    async with House(tmp_path / "house", lab, queues=QUEUES, users=(AGENT, BOSS)) as house:
+        yield house
+    lab.remove()
+
+
+async def open_page(browser: Browser, house: House, language: str) -> Page:
+    context = await browser.new_context(locale=language, viewport={"width": 1280, "height": 800})
+    page = await context.new_page()
+    page.set_default_timeout(SLOW_MS)
+    await page.goto(house.url)
+    return page
+
+
+async def log_in(page: Page, user: User) -> None:
+    await page.fill("#username", user.username)
+    await page.fill("#password", user.password)
+    await page.keyboard.press("Enter")
+    await page.locator("nav").wait_for()
+
+
+async def fits(page: Page) -> bool:
+    """Nothing is wider than the window."""
+    width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    return bool(await page.evaluate(width))
+
+
+async def test_an_agent_takes_a_call(house: House, chromium: Browser) -> None:
+    page = await open_page(chromium, house, "zh-CN")
+    await page.fill("#username", AGENT.username)
+    await page.fill("#password", "wrong")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_have_text("用户名或密码不正确。")
+    await log_in(page, AGENT)
+
+    boss = await open_page(chromium, house, "en")
+    await log_in(boss, BOSS)
+    tile = boss.locator("[data-agent=lina]")
+    await expect(tile).to_have_attribute("data-state", "logged_out")
+
+    policy = answer_policy(2.0, audio=tone(1000), hangup_after_s=5.0)
+    async with (
+        PhoneProcess.agent(house.info, "1001", policy=policy),
+        PhoneProcess.caller(house.info) as caller,
+    ):
+        await page.click("[data-test=start]")
+        status = page.locator("[data-test=status]")
+        await expect(status).to_have_attribute("data-state", "idle")
+        await expect(tile).to_have_attribute("data-state", "idle")
+
+        await caller.call(DID, caller="13800138000", name="王先生", audio=tone(440))
+        phase = page.locator("[data-test=phase]")
+        await expect(phase).to_have_attribute("data-phase", "ringing")
+        await expect(page.locator("[data-test=caller]")).to_have_text("138 0013 8000")
+        await expect(page).to_have_title(re.compile("来电：王先生"))
+        assert await fits(page)
+        await expect(phase).to_have_attribute("data-phase", "talking", timeout=SLOW_MS)
+        await expect(tile).to_have_attribute("data-state", "talking")
+
+        await page.reload()
+        await expect(phase).to_have_attribute("data-phase", "talking")
+        await expect(page.locator("[data-test=caller]")).to_have_text("138 0013 8000")
+        await expect(phase).to_have_attribute("data-phase", "wrap_up", timeout=SLOW_MS)
+
+    await page.click("[data-test=disposition-tip]")
+    await page.fill("[data-test=notes]", "读者提供了照片")
+    await page.keyboard.press("Control+Enter")
+    await expect(status).to_have_attribute("data-state", "idle")
+    await expect(page.get_by_text("有效线索")).to_be_visible()
+
+    client = await house.login("boss")
+    [record] = (await client.get("/contact-records"))["items"]
+    assert (record["disposition"], record["notes"]) == ("tip", "读者提供了照片")
+
+    await boss.click("nav >> text=Contact records")
+    await boss.locator("[data-test=record]").click()
+    await boss.locator(".player .play").click()
+    # the position moves only when sound comes through the range requests
+    await expect(boss.locator(".player .time").first).to_have_text("0:01")
+    assert await fits(boss)
+
+
+async def test_the_page_comes_back_after_the_daemon_was_killed(
+    house: House, chromium: Browser
+) -> None:
+    page = await open_page(chromium, house, "en")
+    await log_in(page, AGENT)
+    badge = page.locator("header [role=status]")
+    await expect(badge).to_have_text("Live")
+    await house.kill_daemon()
+    await expect(badge).to_have_text("Reconnecting…")
+    await house.start_daemon()
+    await expect(badge).to_have_text("Live", timeout=SLOW_MS)
+    await expect(page.locator("[data-test=waiting]")).to_be_visible()
