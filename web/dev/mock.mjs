@@ -118,7 +118,7 @@ function count() {
 count()
 
 const CUSTOMER = {
-  id: '42', name: '林思远', kind: 'person', title: '女士', roles: ['subscriber', 'source'],
+  id: '42', name: '林思远', kind: 'person', title: '女士', roles: ['subscriber', 'tipster'],
   tags: ['老订户', '朝阳区'], vip: true, blocked: false, known: true, reason: 'number', chosen: true,
 }
 const CANDIDATES = [
