@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import structlog
 
 from ctid.telephony.asterisk import encode, translate
-from ctid.telephony.asterisk.fastagi import AgiError, AgiReply, AgiSession
+from ctid.telephony.asterisk.fastagi import AgiError, AgiSession
 from ctid.telephony.asterisk.legs import AgentLeg, Call, OfferState
+from ctid.telephony.asterisk.prompts import Speaker
 from ctid.telephony.asterisk.recordings import Recordings
 from ctid.telephony.port import SwitchError
 from routing import commands as c
-from routing.commands import PromptKind
 from routing.facts import (
     CommandFailed,
     ExternalEnded,
@@ -30,21 +30,16 @@ from routing.facts import (
     StepFinished,
     StepOutcome,
 )
-from routing.ids import InteractionId, OfferId, RecordingId, StepId
+from routing.ids import InteractionId, OfferId, RecordingId
 
 log = structlog.get_logger(__name__)
 
 MAX_INBOX = 64
-PROMPT_S = 300.0
-"""Longest single prompt."""
 SLOW_S = 10.0
 LEGS_S = 0.1
 """How long OfferEnded may wait for AMI to tell the legs' own ends after Dial has returned."""
 BACKSTOP_S = 2.0
 """Dial's own time-out comes this much after the engine's."""
-CUT = "D"
-"""A digit that no caller's keypad has ends a prompt at once (AMI PlayDTMF, measured: < 1 ms)."""
-KEYS = "0123456789*#" + CUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +75,14 @@ class Caller:
         self._desk = desk
         self._inbox: deque[c.Command] = deque()
         self._wake = asyncio.Event()
-        self._cut: set[StepId] = set()
         self._withdrawn: set[OfferId] = set()
-        self._step: StepId | None = None
-        self._cut_with = ""
-        self._language = language
+        self._speaker = Speaker(
+            session,
+            call.interaction,
+            language,
+            self._hush,
+            lambda digit: desk.inject_digit(call, digit),
+        )
         self._shown = call.caller
         self._music = ""
         self._talked = False
@@ -106,7 +104,7 @@ class Caller:
         if self.session.closed or self.session.hung_up:
             raise SwitchError("the caller's session has ended")
         if isinstance(command, c.Offer | c.SendTo | c.RecordMessage):
-            self._cut_short()
+            self._speaker.cut_short(self._inbox)
         if len(self._inbox) >= MAX_INBOX:
             raise SwitchError("too many commands wait for this caller")
         self._inbox.append(command)
@@ -125,15 +123,6 @@ class Caller:
         """Cancel an offer that still waits to be dialled."""
         if any(isinstance(w, c.Offer) and w.offer == offer for w in self._inbox):
             self._withdrawn.add(offer)
-
-    def _cut_short(self) -> None:
-        for waiting in self._inbox:
-            if isinstance(waiting, c.Play | c.CollectDigits):
-                self._cut.add(waiting.step)
-        if self._step is not None and self._step not in self._cut:
-            self._cut.add(self._step)
-            if self._cut_with:
-                self._desk.inject_digit(self.call, self._cut_with)
 
     # --- the task ---
 
@@ -178,8 +167,8 @@ class Caller:
             )
         )
 
-    def _tell(self, fact: Fact) -> None:
-        if not self.call.gone:
+    def _tell(self, fact: Fact | None) -> None:
+        if fact is not None and not self.call.gone:
             self._desk.tell([fact])
 
     async def _back_from_talk(self) -> None:
@@ -188,12 +177,9 @@ class Caller:
             self._talked = False
             await self.session.command(encode.set_variable("DIALSTATUS", ""))
 
-    async def _speak(self, language: str) -> None:
+    async def _hush(self) -> None:
         await self._back_from_talk()
         self._music = ""
-        if language and language != self._language:
-            await self.session.command(encode.set_language(language))
-            self._language = language
 
     # --- simple ones ---
 
@@ -216,98 +202,11 @@ class Caller:
 
     # --- prompts and digits ---
 
-    async def _prompt(self, prompt: c.Prompt, keys: str) -> AgiReply:
-        if prompt.kind is PromptKind.NUMBER:
-            line = encode.say_number(prompt.value, keys)
-        elif prompt.kind is PromptKind.DIGITS:
-            line = encode.say_digits(prompt.value, keys)
-        else:
-            line = encode.stream_file(prompt.value, keys)
-        self._cut_with = CUT
-        try:
-            reply = await self.session.command(line, PROMPT_S)
-        finally:
-            self._cut_with = ""
-        if not reply.ok and not self.session.hung_up:
-            log.error("prompt_not_played", prompt=prompt.value, interaction=self.call.interaction)
-        return reply
-
     async def _play(self, command: c.Play) -> None:
-        self._step = command.step
-        outcome = StepOutcome.DONE
-        try:
-            if command.step not in self._cut:
-                await self._speak(command.language)
-            for prompt in command.prompts:
-                if command.step in self._cut or self.session.hung_up:
-                    break
-                if not (await self._prompt(prompt, CUT)).ok:
-                    outcome = StepOutcome.FAILED
-        except SwitchError as error:
-            log.error("prompt_refused", why=str(error), interaction=self.call.interaction)
-            outcome = StepOutcome.FAILED
-        finally:
-            self._end_step(command.step)
-        self._finish(command.step, outcome)
+        self._tell(await self._speaker.play(command))
 
     async def _collect(self, command: c.CollectDigits) -> None:
-        self._step = command.step
-        digits = ""
-        outcome = StepOutcome.TIMED_OUT
-        try:
-            if command.step not in self._cut:
-                await self._speak(command.language)
-                digits = await self._gather(command)
-        except SwitchError as error:
-            log.error("prompt_refused", why=str(error), interaction=self.call.interaction)
-            outcome = StepOutcome.FAILED
-        finally:
-            self._end_step(command.step)
-        self._finish(command.step, StepOutcome.DIGITS if digits else outcome, digits)
-
-    async def _gather(self, command: c.CollectDigits) -> str:
-        """Numbers are spoken one command each; the rest is one GET DATA, which loses no key."""
-        numbers = [i for i, p in enumerate(command.prompts) if p.kind is PromptKind.NUMBER]
-        split = numbers[-1] + 1 if numbers else 0
-        digits = ""
-        for prompt in command.prompts[:split]:
-            reply = await self._prompt(prompt, KEYS)
-            key = chr(int(reply.result)) if reply.result.isdigit() else ""
-            if key == CUT or command.step in self._cut or self.session.hung_up or key == "#":
-                return ""
-            if key and key in KEYS:
-                digits = key
-                break
-        if len(digits) >= command.max_digits:
-            return digits
-        sounds: list[str] = []
-        for prompt in command.prompts[split:] if not digits else ():
-            kind = prompt.kind
-            sounds += (
-                encode.digit_sounds(prompt.value) if kind is PromptKind.DIGITS else [prompt.value]
-            )
-        line = encode.get_data(
-            sounds or ["silence/1"], command.timeout_s, command.max_digits - len(digits)
-        )
-        self._cut_with = "#"
-        try:
-            reply = await self.session.command(line, PROMPT_S + command.timeout_s)
-        finally:
-            self._cut_with = ""
-        more = reply.result if reply.ok else ""
-        return digits + "".join(k for k in more if k in KEYS and k != CUT)
-
-    def _end_step(self, step: StepId) -> None:
-        self._step = None
-        self._cut.discard(step)
-
-    def _finish(self, step: StepId, outcome: StepOutcome, digits: str = "") -> None:
-        if not self.session.hung_up:
-            self._tell(
-                StepFinished(
-                    interaction=self.call.interaction, step=step, outcome=outcome, digits=digits
-                )
-            )
+        self._tell(await self._speaker.collect(command))
 
     # --- offers ---
 
@@ -391,12 +290,8 @@ class Caller:
     async def _record_message(self, command: c.RecordMessage) -> None:
         path = self._desk.message_path(command.recording)
         line = encode.record_message(path, command.max_s)
-        await self._speak("")
-        self._step = command.step
-        try:
-            reply = await self.session.command(line, command.max_s + 30.0)
-        finally:
-            self._end_step(command.step)
+        await self._hush()
+        reply = await self.session.command(line, command.max_s + 30.0)
         interaction, recording = self.call.interaction, command.recording
         # told also when the caller has hung up: that is how most messages end
         if await asyncio.to_thread(path.exists):
@@ -408,4 +303,5 @@ class Caller:
                 [RecordingFailed(interaction=interaction, recording=recording, reason=reason)]
             )
             outcome = StepOutcome.FAILED
-        self._finish(command.step, outcome)
+        if not self.session.hung_up:
+            self._tell(StepFinished(interaction=interaction, step=command.step, outcome=outcome))

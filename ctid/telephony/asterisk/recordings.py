@@ -101,6 +101,11 @@ class Recordings:
             return
         self._by_channel[call.uniqueid] = _Recording(recording, path, started)
 
+    def readied(self, call: Call, recording: RecordingId) -> bool:
+        """Whether it was begun, and only waits to be called started."""
+        held = self._by_channel.get(call.uniqueid)
+        return held is not None and held.recording == recording
+
     async def ready(self, call: Call, session: AgiSession, recording: RecordingId) -> None:
         """Begin a recording that writes once the caller is connected. Raises AgiError."""
         held = self._by_channel.get(call.uniqueid)

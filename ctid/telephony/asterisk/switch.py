@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import structlog
 
@@ -24,7 +22,8 @@ from ctid.telephony.asterisk.fastagi import (
     AgiSettings,
     caller_headers,
 )
-from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
+from ctid.telephony.asterisk.legs import Board, Call
+from ctid.telephony.asterisk.orders import Orders
 from ctid.telephony.asterisk.phones import Phones
 from ctid.telephony.asterisk.recordings import Recordings
 from ctid.telephony.asterisk.translate import HangUpLeg, JoinLeg, Result
@@ -89,17 +88,14 @@ class AsteriskSwitch:
         self._open = False
         self._held: list[Fact] = []
         self._told: set[InteractionId] = set()
-        self._extras = itertools.count(1)
         self._reconnected: list[Callable[[], None]] = []
-        self._handlers: dict[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
-            c.Offer: self._offer,
-            c.ExtendOffer: self._extend_offer,
-            c.CancelOffer: self._cancel_offer,
-            c.StartRecording: self._start_recording,
-            c.StopRecording: self._stop_recording,
-            c.Release: self._release,
-            c.CallCustomer: self._call_customer,
-        }
+        self._orders = Orders(
+            board=self._board,
+            callers=self._callers,
+            ami=self._ami.action,
+            recordings=self._recordings,
+            facts=self,
+        )
 
     # --- port ---
 
@@ -136,11 +132,7 @@ class AsteriskSwitch:
 
     async def execute(self, command: c.Command) -> None:
         """See the port."""
-        handler = self._handlers.get(type(command))
-        if handler is not None:
-            await handler(command)
-        else:
-            self._caller(command).put(command)
+        await self._orders.execute(command)
 
     async def stop_accepting(self) -> None:
         """See the port. New callers wait in the dialplan's loop and at last in its fallback."""
@@ -181,18 +173,20 @@ class AsteriskSwitch:
             if isinstance(item, HangUpLeg):
                 self.withdraw(item.channel)
             elif isinstance(item, JoinLeg):
-                self._join(item.leg)
+                self._orders.join(item.leg)
             else:
                 self._fact(item)
 
     def withdraw(self, channel: str) -> None:
         """Stop a leg from ringing."""
-        self._spawn_action("Hangup", {"Channel": channel, "Cause": ANSWERED_ELSEWHERE}, "withdraw")
+        self._orders.try_action(
+            "Hangup", {"Channel": channel, "Cause": ANSWERED_ELSEWHERE}, "withdraw"
+        )
 
     def inject_digit(self, call: Call, digit: str) -> None:
         """End the prompt that runs, as if the caller had pressed a key."""
         fields = {"Channel": call.channel, "Digit": digit, "Receive": "true"}
-        self._spawn_action("PlayDTMF", fields, "cut")
+        self._orders.try_action("PlayDTMF", fields, "cut")
 
     # --- facts ---
 
@@ -332,113 +326,3 @@ class AsteriskSwitch:
             return
         for callback in () if first else self._reconnected:
             callback()
-
-    # --- commands ---
-
-    def _call(self, interaction: InteractionId) -> Call:
-        call = self._board.by_interaction.get(interaction)
-        if call is None:
-            raise SwitchError("the caller's leg is gone")
-        return call
-
-    def _caller(self, command: Any) -> Caller:
-        caller = self._callers.get(self._call(command.interaction).uniqueid)
-        if caller is None:
-            raise SwitchError("no control session holds this caller now")
-        return caller
-
-    async def _offer(self, command: c.Offer) -> None:
-        if command.channel is not Channel.VOICE:
-            raise SwitchError("an offer without a caller's leg cannot be made yet")
-        self._caller(command).put(command)
-
-    async def _extend_offer(self, command: c.ExtendOffer) -> None:
-        call = self._call(command.interaction)
-        offer = call.offer
-        if offer is None or offer.offer != command.offer or offer.cancelled:
-            return
-        for target in command.targets:
-            leg = AgentLeg(
-                uniqueid=f"{call.uniqueid}-x{next(self._extras)}",
-                channel="",
-                phone=target.phone,
-                agent=target.agent,
-                call=call,
-                extra=True,
-            )
-            fields = encode.originate(leg.uniqueid, target, call.caller, call.interaction)
-            offer.targets[target.phone] = target.agent
-            offer.legs.append(leg)
-            self._board.add_leg(leg)
-            try:
-                await self._ami.action("Originate", fields, intent=f"extend.{leg.uniqueid}")
-            except AmiError as error:
-                self.event(
-                    {
-                        "Event": "OriginateResponse",
-                        "Response": "Failure",
-                        "ActionID": f".extend.{leg.uniqueid}",
-                    }
-                )
-                log.warning("extend_failed", interaction=call.interaction, why=str(error))
-
-    def _join(self, leg: AgentLeg) -> None:
-        caller = self._callers.get(leg.call.uniqueid)
-        if caller is not None:
-            caller.join(leg)
-        else:
-            self.withdraw(leg.channel)
-
-    async def _call_customer(self, command: c.CallCustomer) -> None:
-        raise SwitchError("calling customers back cannot be done yet")
-
-    async def _cancel_offer(self, command: c.CancelOffer) -> None:
-        call = self._board.by_interaction.get(command.interaction)
-        if call is None:
-            return  # the caller's own end ends the offer
-        offer = call.offer
-        if offer is None or offer.offer != command.offer:
-            caller = self._callers.get(call.uniqueid)
-            if caller is not None:
-                caller.withdraw(command.offer)
-            return
-        offer.cancelled = True
-        if offer.answered_by is None:
-            self.tell([*translate.stop_legs(offer)])
-
-    async def _start_recording(self, command: c.StartRecording) -> None:
-        call = self._call(command.interaction)
-        caller = self._callers.get(call.uniqueid)
-        await self._recordings.start(
-            call, command, caller.session if caller is not None and caller.session.idle else None
-        )
-
-    async def _stop_recording(self, command: c.StopRecording) -> None:
-        await self._recordings.stop(self._board.by_interaction.get(command.interaction), command)
-
-    async def _release(self, command: c.Release) -> None:
-        call = self._board.by_interaction.get(command.interaction)
-        if call is None or call.gone:
-            return
-        call.releasing = True
-        fields = {"Channel": encode.channel_name(call.channel), "Cause": str(command.cause)}
-        try:
-            await self._ami.action("Hangup", fields, intent="release")
-        except AmiError as error:
-            if call.gone:
-                return
-            caller = self._callers.get(call.uniqueid)
-            if caller is None or not caller.session.idle:
-                raise SwitchError(str(error)) from error
-            await caller.session.command("HANGUP")
-
-    def _spawn_action(self, name: str, fields: Mapping[str, str], intent: str) -> None:
-        tasks.spawn(self._try_action(name, fields, intent), name=f"ami {intent}")
-
-    async def _try_action(self, name: str, fields: Mapping[str, str], intent: str) -> None:
-        try:
-            encode.channel_name(fields["Channel"])
-            await self._ami.action(name, fields, intent=intent)
-        except (AmiError, SwitchError) as error:
-            # most often the channel was gone before: that is what was wanted
-            log.info("ami_action_failed", action=name, intent=intent, why=str(error))

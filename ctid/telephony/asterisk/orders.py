@@ -1,0 +1,176 @@
+"""Carries out the commands that are not simply queued on the caller's own session."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+import structlog
+
+from ctid import tasks
+from ctid.telephony.asterisk import encode, translate
+from ctid.telephony.asterisk.ami_protocol import AmiError
+from ctid.telephony.asterisk.caller import Caller
+from ctid.telephony.asterisk.census import Facts
+from ctid.telephony.asterisk.fastagi import AgiError
+from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
+from ctid.telephony.asterisk.recordings import Recordings
+from ctid.telephony.port import SwitchError
+from routing import commands as c
+from routing.facts import Channel
+from routing.ids import InteractionId
+
+log = structlog.get_logger(__name__)
+
+
+class Orders:
+    """``callers``: sessions by the unique id of the caller's channel (the switch keeps them)."""
+
+    def __init__(
+        self,
+        *,
+        board: Board,
+        callers: Mapping[str, Caller],
+        ami: Callable[..., Awaitable[Any]],
+        recordings: Recordings,
+        facts: Facts,
+    ) -> None:
+        self._board = board
+        self._callers = callers
+        self._ami = ami
+        self._recordings = recordings
+        self._facts = facts
+        self._extras = itertools.count(1)
+        self._handlers: dict[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
+            c.Offer: self._offer,
+            c.ExtendOffer: self._extend_offer,
+            c.CancelOffer: self._cancel_offer,
+            c.StartRecording: self._start_recording,
+            c.StopRecording: self._stop_recording,
+            c.Release: self._release,
+            c.CallCustomer: self._call_customer,
+        }
+
+    async def execute(self, command: c.Command) -> None:
+        """Start to carry it out. Raises SwitchError."""
+        handler = self._handlers.get(type(command))
+        if handler is not None:
+            await handler(command)
+        else:
+            self._caller(command).put(command)
+
+    def join(self, leg: AgentLeg) -> None:
+        """Connect the caller to an extra leg that has answered."""
+        caller = self._callers.get(leg.call.uniqueid)
+        if caller is not None:
+            caller.join(leg)
+        else:
+            self._facts.withdraw(leg.channel)
+
+    def try_action(self, name: str, fields: Mapping[str, str], intent: str) -> None:
+        """Send an AMI action whose failure changes nothing, and do not wait for it."""
+        tasks.spawn(self._try(name, fields, intent), name=f"ami {intent}")
+
+    async def _try(self, name: str, fields: Mapping[str, str], intent: str) -> None:
+        try:
+            encode.channel_name(fields["Channel"])
+            await self._ami(name, fields, intent=intent)
+        except (AmiError, SwitchError) as error:
+            # most often the channel was gone before: that is what was wanted
+            log.info("ami_action_failed", action=name, intent=intent, why=str(error))
+
+    def _call(self, interaction: InteractionId) -> Call:
+        call = self._board.by_interaction.get(interaction)
+        if call is None or call.gone:
+            raise SwitchError("the caller's leg is gone")
+        return call
+
+    def _caller(self, command: Any) -> Caller:
+        caller = self._callers.get(self._call(command.interaction).uniqueid)
+        if caller is None:
+            raise SwitchError("no control session holds this caller now")
+        return caller
+
+    async def _offer(self, command: c.Offer) -> None:
+        if command.channel is not Channel.VOICE:
+            raise SwitchError("an offer without a caller's leg cannot be made yet")
+        self._caller(command).put(command)
+
+    async def _extend_offer(self, command: c.ExtendOffer) -> None:
+        call = self._call(command.interaction)
+        offer = call.offer
+        if offer is None or offer.offer != command.offer or offer.cancelled:
+            return
+        for target in command.targets:
+            leg = AgentLeg(
+                uniqueid=f"{call.uniqueid}-x{next(self._extras)}",
+                channel="",
+                phone=target.phone,
+                agent=target.agent,
+                call=call,
+                extra=True,
+            )
+            fields = encode.originate(leg.uniqueid, target, call.caller, call.interaction)
+            offer.targets[target.phone] = target.agent
+            offer.legs.append(leg)
+            self._board.add_leg(leg)
+            try:
+                await self._ami("Originate", fields, intent=f"extend.{leg.uniqueid}")
+            except AmiError as error:
+                self._facts.event(
+                    {
+                        "Event": "OriginateResponse",
+                        "Response": "Failure",
+                        "ActionID": f".extend.{leg.uniqueid}",
+                    }
+                )
+                log.warning("extend_failed", interaction=call.interaction, why=str(error))
+
+    async def _call_customer(self, command: c.CallCustomer) -> None:
+        raise SwitchError("calling customers back cannot be done yet")
+
+    async def _cancel_offer(self, command: c.CancelOffer) -> None:
+        call = self._board.by_interaction.get(command.interaction)
+        if call is None:
+            return  # the caller's own end ends the offer
+        offer = call.offer
+        if offer is None or offer.offer != command.offer:
+            caller = self._callers.get(call.uniqueid)
+            if caller is not None:
+                caller.withdraw(command.offer)
+            return
+        offer.cancelled = True
+        if offer.answered_by is None:
+            self._facts.tell([*translate.stop_legs(offer)])
+
+    async def _start_recording(self, command: c.StartRecording) -> None:
+        call = self._call(command.interaction)
+        caller = self._callers.get(call.uniqueid)
+        readied = self._recordings.readied(call, command.recording)
+        if caller is not None and caller.session.idle and not readied:
+            caller.put(command)
+        else:
+            await self._recordings.start(call, command, None)
+
+    async def _stop_recording(self, command: c.StopRecording) -> None:
+        await self._recordings.stop(self._board.by_interaction.get(command.interaction), command)
+
+    async def _release(self, command: c.Release) -> None:
+        call = self._board.by_interaction.get(command.interaction)
+        if call is None or call.gone:
+            return
+        call.releasing = True
+        fields = {"Channel": encode.channel_name(call.channel), "Cause": str(command.cause)}
+        try:
+            await self._ami("Hangup", fields, intent="release")
+        except AmiError as error:
+            if call.gone:
+                return
+            caller = self._callers.get(call.uniqueid)
+            if caller is None or not caller.session.idle:
+                raise SwitchError(str(error)) from error
+            try:
+                await caller.session.command("HANGUP")
+            except AgiError as gone:
+                raise SwitchError(str(gone)) from gone
