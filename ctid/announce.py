@@ -77,6 +77,7 @@ class Announcer:
         try:
             view = self._engine.interaction_view(interaction)
         except KeyError:
+            self._whose.pop(interaction, None)
             return
         agents = agents_of(view)
         whose = self._whose.setdefault(interaction, {})
