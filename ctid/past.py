@@ -18,6 +18,9 @@ from routing.facts import ConfigChanged
 from routing.ids import InteractionId
 from routing.model import RoutingConfig
 
+_SAME_S = 0.001
+"""Times are shown and typed in milliseconds; facts within one belong to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -51,8 +54,9 @@ class Past:
         With ``until`` (Unix seconds) a last one stands for that very moment.
         """
         engine: Engine | None = None
+        last = 0.0
         for entry in self._facts:
-            if until is not None and entry.at > until:
+            if until is not None and entry.at >= until + _SAME_S:
                 break
             if engine is None:
                 # the daemon seeds its engine with the second of its start
@@ -61,6 +65,7 @@ class Past:
                 if isinstance(first, ConfigChanged):
                     config = RoutingConfig.from_data(first.config)
                 engine = Engine(config, seed=int(entry.at))
+            last = entry.at
             about = getattr(entry.fact, "interaction", None) == interaction
             before = _explained(engine, interaction, entry.at)
             try:
@@ -73,7 +78,7 @@ class Past:
                 after = _explained(engine, interaction, entry.at)
                 yield Moment(entry.at, type(entry.fact).__name__, mine, before, after)
         if engine is not None and until is not None:
-            now = _explained(engine, interaction, until)
+            now = _explained(engine, interaction, max(until, last))
             yield Moment(until, "", (), now, now)
 
 

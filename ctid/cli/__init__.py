@@ -16,6 +16,7 @@ COMMANDS = (
     "user",
     "simulate",
     "replay",
+    "explain",
     "import_queues",
     "backup",
     "restore",

@@ -1,9 +1,9 @@
 """The simulator, and with it the engine, against queueing theory.
 
-Formulas: :mod:`routing.erlang` (sources there), which :mod:`tests.routing.test_erlang` checks against
-published tables. Each setting is one long run cut into 20 batches; the theory's value must lie in
-the 95 % interval of the batch means. Seeds are fixed, so a setting that holds keeps holding; they
-were not chosen: of the figures below, 5 % may miss, and ``MISSES`` bounds how many do.
+Formulas: :mod:`routing.erlang` (sources there), which :mod:`tests.routing.test_erlang` checks
+against published tables. Each setting is one long run cut into 20 batches; the theory's value must
+lie in the 95 % interval of the batch means. Seeds are fixed, so a setting that holds keeps holding;
+they were not chosen: of the figures below, 5 % may miss, and ``MISSES`` bounds how many do.
 """
 
 from __future__ import annotations
