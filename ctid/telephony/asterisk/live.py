@@ -76,33 +76,29 @@ class Seen:
 def pair_up(rows: list[Row], board: Board) -> tuple[list[Seen], list[Row]]:
     """Callers with whom they talk to; and legs that ring for a caller (of this or a former run)."""
     by_bridge: dict[str, list[Row]] = {}
+    answered: dict[str, list[Row]] = {}  # up, but the bridge is still being made (a millisecond)
     for row in rows:
+        mark = row.variables.get(encode.VAR_INTERACTION, "")
         if row.bridge:
             by_bridge.setdefault(row.bridge, []).append(row)
+        elif row.up and mark and not row.variables.get(VAR_PATH):
+            answered.setdefault(mark, []).append(row)
     seen, ringing = [], []
     for row in rows:
         mark = row.variables.get(encode.VAR_INTERACTION, "")
         if row.uniqueid in board.calls or row.variables.get(VAR_PATH):
+            partners = by_bridge.get(row.bridge, []) if row.bridge else answered.get(mark, [])
             seen.append(
                 Seen(
                     row=row,
                     interaction=InteractionId(encode.unmark(mark) or row.uniqueid),
-                    agent_row=_other(row, by_bridge.get(row.bridge, [])),
+                    agent_row=_other(row, partners),
                     recording=row.variables.get(VAR_RECORDING, ""),
                 )
             )
         elif mark and not row.bridge and not row.up:
             ringing.append(row)
-    seen.sort(key=lambda one: _arrival(one.row.uniqueid))
     return seen, ringing
-
-
-def _arrival(uniqueid: str) -> tuple[int, int]:
-    """Order of arrival: a unique id is ``[systemname-]seconds.counter``."""
-    seconds, _, counter = uniqueid.rpartition("-")[2].partition(".")
-    if seconds.isascii() and seconds.isdigit() and counter.isascii() and counter.isdigit():
-        return int(seconds), int(counter)
-    return 0, 0
 
 
 def _other(row: Row, bridged: list[Row]) -> Row | None:
