@@ -144,10 +144,11 @@ def _count_available(floor: Floor, agent: AgentRecord, change: int) -> None:
         seat.pool.available += change
         seat.pool.serving += change / len(agent.seats)
     if change < 0:
-        for entry in list(agent.wanted.values()):
+        for entry in agent.wanted.values():
             # whoever waits for this agent only need not wait for the patience to end
             entry[-1].preferred = None
             floor.seekers.append(entry[-1])
+        agent.wanted.clear()
 
 
 def new_day(floor: Floor, agent: AgentRecord) -> None:
@@ -211,7 +212,7 @@ def begin_wrap_up(floor: Floor, agent: AgentRecord, live: Interaction) -> None:
 
 def _time_wrap_up(floor: Floor, agent: AgentRecord, engagement: Engagement) -> None:
     floor.start_timer(
-        _wrap_up_timer(agent, engagement),
+        wrap_up_timer(agent, engagement),
         engagement.until - floor.now,
         lambda floor: end_wrap_up(floor, agent, engagement),
     )
@@ -225,7 +226,7 @@ def resume_wrap_up(floor: Floor, agent: AgentRecord, engagement: Engagement) -> 
     refresh(floor, agent)
 
 
-def _wrap_up_timer(agent: AgentRecord, engagement: Engagement) -> TimerId:
+def wrap_up_timer(agent: AgentRecord, engagement: Engagement) -> TimerId:
     return TimerId(f"agent:{agent.id}:wrap_up:{engagement.interaction}")
 
 
@@ -244,7 +245,7 @@ def end_wrap_up(floor: Floor, agent: AgentRecord, engagement: Engagement) -> Non
     wrap_up_s = floor.now - engagement.since
     engagement.move("wrap_up_over", floor.now)
     del agent.engagements[engagement.interaction]
-    floor.cancel_timer(_wrap_up_timer(agent, engagement))
+    floor.cancel_timer(wrap_up_timer(agent, engagement))
     if wrap_up_s > 0:
         amend(
             floor,

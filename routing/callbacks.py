@@ -37,7 +37,6 @@ def promise(floor: Floor, due: Promise) -> None:
     floor.live[live.id] = live
     live.move("sent_on", State.WAITING)
     waiting.enter(floor, live, pool)
-    resume(floor, live)
 
 
 def resume(floor: Floor, live: Interaction) -> None:
@@ -52,8 +51,6 @@ def resume(floor: Floor, live: Interaction) -> None:
         live.note_cause("expired")
         ending.finish(floor, live, "released", Outcome.TIMED_OUT)
         return
-    if live.callback_attempts:
-        live.not_before = max(live.not_before, floor.now + policy.retry_after_s)
     hours = policy.hours or pool.queue.hours
     if hours:
         schedule = floor.schedules[hours]

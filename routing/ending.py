@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from routing import agents, audio, place, withdrawal
 from routing.agent_state import AgentState
-from routing.commands import FileContactRecord, InteractionAccount, Outcome, Prompt, Release
+from routing.commands import (
+    CancelOffer,
+    FileContactRecord,
+    InteractionAccount,
+    Outcome,
+    Prompt,
+    Release,
+)
 from routing.facts import Channel
 from routing.floor import Floor, Promise
 from routing.ids import InteractionId
@@ -35,12 +42,14 @@ def release(
     """Hang up. The end is CallerHungUp; should it never be reported, a timer stands in."""
     if live.leaving is None or event == "ReleaseRequested":
         live.leaving = outcome
-    withdrawal.all_asked(floor, live, "withdrawn")
+    _withdraw(floor, live)
     place.leave(floor, live)
     _leave_agent(floor, live)
-    if not live.customer_here and live.agent is None:
+    if not live.customer_here and live.state is not State.CALLING:
         finish(floor, live, event)
         return
+    cancel_timers(floor, live)
+    live.after = ""
     live.move(event, State.RELEASING)
     floor.emit(Release(interaction=live.id, cause=cause))
     guard_end(floor, live)
@@ -58,13 +67,13 @@ def agent_left(floor: Floor, live: Interaction) -> None:
     """The conversation is over for the agent; what was talked counts."""
     agent = live.agent
     assert agent is not None
-    if live.talk_since is not None:
-        live.talk_s += floor.now - live.talk_since
-        live.talk_since = None
-        engagement = agent.engagements[live.id]
-        engagement.pool.talking -= 1
-        engagement.pool.waits.handled(floor.now - engagement.talk_since)
-        agents.begin_wrap_up(floor, agent, live)
+    assert live.talk_since is not None
+    live.talk_s += floor.now - live.talk_since
+    live.talk_since = None
+    engagement = agent.engagements[live.id]
+    engagement.pool.talking -= 1
+    engagement.pool.waits.handled(floor.now - engagement.talk_since)
+    agents.begin_wrap_up(floor, agent, live)
     floor.touch(live)
 
 
@@ -75,12 +84,34 @@ def _leave_agent(floor: Floor, live: Interaction) -> None:
     engagement = agent.engagements.get(live.id)
     if engagement is None or engagement.state is AgentState.WRAP_UP:
         return
-    agent_left(floor, live)
+    if live.talk_since is not None:
+        agent_left(floor, live)
+    else:
+        # of a callback whose customer is still being called
+        engagement.move("call_over", floor.now)
+        agents.disengage(floor, agent, live, turn_used=True)
+
+
+def _withdraw(floor: Floor, live: Interaction) -> None:
+    offer = live.offer
+    if offer is None:
+        return
+    if not live.customer_here and offer.asked and live.state is not State.CALLING:
+        # no caller's leg takes the ringing phones down with it
+        floor.emit(CancelOffer(interaction=live.id, offer=offer.id, reason="released"))
+    withdrawal.all_asked(floor, live, "withdrawn")
+
+
+def cancel_timers(floor: Floor, live: Interaction) -> None:
+    """Forget every timer of the interaction."""
+    for timer in sorted(live.timers):
+        floor.cancel_timer(timer)
+    live.timers.clear()
 
 
 def finish(floor: Floor, live: Interaction, event: str, outcome: Outcome | None = None) -> None:
     """The interaction is over: free everybody, cancel everything, file the contact record."""
-    withdrawal.all_asked(floor, live, "withdrawn")
+    _withdraw(floor, live)
     _leave_agent(floor, live)
     if outcome is None:
         outcome = live.leaving or Outcome.ABANDONED
@@ -95,9 +126,7 @@ def finish(floor: Floor, live: Interaction, event: str, outcome: Outcome | None 
             note_missed(floor, live, pool)
     place.leave(floor, live)
     live.move(event, State.ENDED)
-    for timer in sorted(live.timers):
-        floor.cancel_timer(timer)
-    live.timers.clear()
+    cancel_timers(floor, live)
     del floor.live[live.id]
     floor.emit(FileContactRecord(account=account(floor, live, outcome)))
     floor.out.extend(live.amendments)

@@ -210,17 +210,18 @@ def _callback(floor: Floor, live: Interaction, step: Step) -> bool:
         live.note_cause("no number to call back")
         _else(live, step)
         return False
-    live.handed_over = True
-    floor.promises.append(
-        Promise(
-            id=InteractionId(f"{live.id}.cb"),
-            queue=step.queue,
-            number=number,
-            name=live.caller.name,
-            waiting_since=live.waiting_since if live.waiting_since is not None else floor.now,
-            like=live,
+    if not live.handed_over:
+        live.handed_over = True
+        floor.promises.append(
+            Promise(
+                id=InteractionId(f"{live.id}.cb"),
+                queue=step.queue,
+                number=number,
+                name=live.caller.name,
+                waiting_since=live.waiting_since if live.waiting_since is not None else floor.now,
+                like=live,
+            )
         )
-    )
     live.leaving = Outcome.CALLBACK
     ending.say_then_release(floor, live, step.prompts, Outcome.CALLBACK)
     return True

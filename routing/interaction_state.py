@@ -83,9 +83,9 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "ControlLost": (D,),
         "CallerReturned": (W,),
         "CallbackRequested": (R,),
-        "ReleaseRequested": (R, X),
+        "ReleaseRequested": (R, Z),
         "sent_on": (X,),
-        "released": (R,),
+        "released": (R, Z),
     },
     State.WITHDRAWING: {
         "OfferRinging": (X,),
@@ -102,8 +102,8 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "ControlLost": (D,),
         "CallerReturned": (W, E),
         "CallbackRequested": (R,),
-        "ReleaseRequested": (R, X),
-        "released": (R,),
+        "ReleaseRequested": (R, Z),
+        "released": (R, Z),
     },
     State.CALLING: {
         "CustomerAnswered": (T, O),
@@ -115,6 +115,7 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "CustomerMatched": (C,),
         "CustomerNotFound": (C,),
         "ReleaseRequested": (R,),
+        "released": (R,),
     },
     State.TALKING: {
         "AgentHungUp": (A,),

@@ -475,7 +475,9 @@ class RoutingConfig:
     customers: CustomerRules = field(default_factory=CustomerRules)
     default_queue: QueueId | None = None  # for a dialled number that no entry knows
     apology: tuple[Prompt, ...] = (Prompt(value="ctid/apology"),)
-    sorry: tuple[Prompt, ...] = (Prompt(value="ctid/unavailable"),)  # when a queue ends without a rule
+    sorry: tuple[Prompt, ...] = (
+        Prompt(value="ctid/unavailable"),
+    )  # when a queue ends without a rule
     language: str = "zh-CN"
     timezone: str = "Asia/Shanghai"
     reserve_lease_s: float = 10.0  # an offer nobody confirmed is taken back after ring time + this

@@ -15,7 +15,7 @@ from routing.draws import share_of
 from routing.errors import UnknownTransition
 from routing.facts import AgentStatus, Channel
 from routing.floor import Floor
-from routing.ids import AgentId, OfferId, RecordingId, TimerId
+from routing.ids import AgentId, OfferId, RecordingId
 from routing.interaction_state import State
 from routing.model import CallbackMode, RecordingPolicy
 from routing.pool import Pool
@@ -32,7 +32,7 @@ def begin(floor: Floor, live: Interaction, seats: list[Seat]) -> None:
     live.offer_no += 1
     live.queue_offers += 1
     live.music = False
-    offer = OfferRecord(OfferId(f"{live.id}.o{live.offer_no}"), pool, floor.now)
+    offer = OfferRecord(OfferId(f"{live.id}.o{live.offer_no}"), live.offer_no, pool, floor.now)
     live.offer = offer
     targets = tuple(_reserve(floor, live, offer, seat) for seat in seats)
     if customer_first(live):
@@ -78,7 +78,7 @@ def _reserve(floor: Floor, live: Interaction, offer: OfferRecord, seat: Seat) ->
 
 
 def _time(floor: Floor, live: Interaction, offer: OfferRecord, after_s: float) -> None:
-    timer = TimerId(offer.id)
+    timer = withdrawal.ring_timer(live, offer)
     live.timers.add(timer)
 
     def due(floor: Floor) -> None:
@@ -93,7 +93,7 @@ def _time(floor: Floor, live: Interaction, offer: OfferRecord, after_s: float) -
 
 
 def _time_growth(floor: Floor, live: Interaction, offer: OfferRecord) -> None:
-    timer = TimerId(f"{offer.id}:grow")
+    timer = withdrawal.growth_timer(live, offer)
     live.timers.add(timer)
 
     def due(floor: Floor) -> None:
@@ -115,7 +115,7 @@ def cancel(floor: Floor, live: Interaction, reason: str, event: str = "TimerFire
     assert offer is not None
     offer.reason = reason
     live.move(event, State.WITHDRAWING)
-    timer = TimerId(f"{offer.id}:grow")
+    timer = withdrawal.growth_timer(live, offer)
     live.timers.discard(timer)
     floor.cancel_timer(timer)
     floor.emit(CancelOffer(interaction=live.id, offer=offer.id, reason=reason))
@@ -343,7 +343,9 @@ def call_customer(floor: Floor, live: Interaction, event: str, agent: AgentId | 
 
 def call_over(floor: Floor, live: Interaction, event: str, reason: str) -> None:
     """The customer could not be reached this time; ``callbacks`` decides about the next."""
+    assert live.pool is not None
     live.note_cause(f"call {live.callback_attempts}: {reason}")
+    live.not_before = floor.now + live.pool.queue.callback.retry_after_s
     floor.cancel_own_timer(live, "call")
     withdrawal.all_asked(floor, live, "withdrawn")
     agent = live.agent

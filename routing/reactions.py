@@ -89,7 +89,7 @@ def block(floor: Floor, live: Interaction) -> None:
     rules = floor.config.customers
     live.leaving = Outcome.BLOCKED
     live.note_cause("blocked")
-    if live.state in (State.OFFERING, State.WITHDRAWING):
+    if live.state in (State.OFFERING, State.WITHDRAWING, State.CALLING):
         ending.release(floor, live, "released", Outcome.BLOCKED, rules.blocked_cause)
         return
     place.leave(floor, live)

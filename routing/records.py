@@ -232,10 +232,11 @@ class Seat:
 class OfferRecord:
     """A running offer."""
 
-    __slots__ = ("asked", "id", "pool", "reason", "started_at")
+    __slots__ = ("asked", "id", "number", "pool", "reason", "started_at")
 
-    def __init__(self, offer: OfferId, pool: Pool, now: float) -> None:
+    def __init__(self, offer: OfferId, number: int, pool: Pool, now: float) -> None:
         self.id = offer
+        self.number = number
         self.pool = pool
         self.started_at = now
         self.asked: dict[AgentId, float] = {}  # still asked, and since when
@@ -258,6 +259,7 @@ class Interaction:
         "ask",
         "attempts",
         "attributes",
+        "backdated_to",
         "callback_attempts",
         "caller",
         "causes",
@@ -346,6 +348,7 @@ class Interaction:
         self.queues: list[QueueId] = []
         self.waiting_since: float | None = None
         self.queued_at = 0.0
+        self.backdated_to: float | None = None  # joins its first queue as of this time
         self.ask: Ask | None = None  # in this queue
         self.entry: Entry | None = None
         self.line: Line | None = None

@@ -156,12 +156,14 @@ def restore(floor: Floor, fact: InteractionRestored) -> None:
         raise UnknownTransition(f"agent {fact.agent} is not in the configuration")
     live = _from_snapshot(floor, fact.interaction, fact.snapshot)
     floor.live[live.id] = live
+    if "state" not in fact.snapshot:
+        live.backdated_to = live.arrived_at  # only the PBX told of it: it waits since it came
     talked_with = fact.snapshot.get("agent")
     live.adrift_from = State(fact.snapshot.get("state", State.ENTERING))
     live.state = State.ADRIFT
     if fact.agent is not None:
         adopt(floor, live, floor.agents[fact.agent], "adopted")
-    elif not fact.present and live.customer_here:
+    elif not fact.present and (live.customer_here or live.entry is None):
         if live.talk_since is not None:
             live.talk_s += floor.now - live.talk_since
         ending.finish(floor, live, "CallerHungUp")
@@ -172,6 +174,8 @@ def restore(floor: Floor, fact: InteractionRestored) -> None:
             live.talk_s += floor.now - live.talk_since
             live.talk_since = None
         if not live.customer_here:
+            # first every conversation has to be told of, or its agent would be offered this
+            live.not_before = max(live.not_before, floor.now + floor.config.reserve_lease_s)
             live.state = State.WAITING
             floor.movers.append(live)
     floor.touch(live)
@@ -235,6 +239,7 @@ def adopt(floor: Floor, live: Interaction, agent: AgentRecord, event: str) -> No
     engagement = agent.engagements.get(live.id)
     if engagement is None:
         engagement = agents.engage(floor, agent, live, pool)
+    floor.cancel_timer(agents.wrap_up_timer(agent, engagement))
     known = live.answered_at is not None and live.agents[-1:] == [agent.id]
     if not known:
         offers.connected(floor, live, agent, pool, "adopted")

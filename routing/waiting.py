@@ -28,9 +28,10 @@ def enter(floor: Floor, live: Interaction, pool: Pool) -> bool:
     """Join the queue; false if the queue's rules refuse, and then the rules were followed."""
     queue = pool.queue
     live.pool = pool
-    live.queued_at = floor.now
+    live.queued_at = floor.now if live.backdated_to is None else live.backdated_to
+    live.backdated_to = None
     if live.waiting_since is None:
-        live.waiting_since = floor.now
+        live.waiting_since = live.queued_at
     if not live.queues or live.queues[-1] != queue.id:
         live.queues.append(queue.id)
     _note_ask(floor, live, pool)
@@ -45,14 +46,17 @@ def enter(floor: Floor, live: Interaction, pool: Pool) -> bool:
     take_place(floor, live, pool)
     floor.figures(pool).entered += 1
     _prefer(floor, live)
-    resume(floor, live)
+    if live.customer_here:
+        resume(floor, live)
+    else:
+        floor.movers.append(live)
     return True
 
 
 def take_place(floor: Floor, live: Interaction, pool: Pool) -> None:
     """Stand where urgency says."""
     _note_ask(floor, live, pool)
-    live.entry = (urgency(floor, live, pool.queue), live.seq, live)
+    live.entry = (urgency(floor, live, pool.queue), live.seq, live.id, live)
     pool.order.add(live.entry)
 
 
@@ -88,7 +92,7 @@ def resume(floor: Floor, live: Interaction) -> None:
 def _when_waiting(live: Interaction) -> Callable[[Floor], None]:
     def due(floor: Floor) -> None:
         if live.state is State.WAITING:
-            resume(floor, live)
+            floor.movers.append(live)
 
     return due
 

@@ -58,6 +58,16 @@ def close(floor: Floor, live: Interaction) -> None:
     offer = live.offer
     assert offer is not None
     live.offer = None
-    for timer in (TimerId(offer.id), TimerId(f"{offer.id}:grow")):
+    for timer in (ring_timer(live, offer), growth_timer(live, offer)):
         live.timers.discard(timer)
         floor.cancel_timer(timer)
+
+
+def ring_timer(live: Interaction, offer: OfferRecord) -> TimerId:
+    """Ends the ringing, then the lease. Its own for each offer: an old one may still be fired."""
+    return TimerId(f"{live.id}:ring{offer.number}")
+
+
+def growth_timer(live: Interaction, offer: OfferRecord) -> TimerId:
+    """Asks one agent more."""
+    return TimerId(f"{live.id}:grow{offer.number}")

@@ -35,7 +35,7 @@ def test_a_caller_is_offered_connected_recorded_and_accounted_for() -> None:
         << LookUpCustomer interaction=i1
         << Answer interaction=i1
         << Offer offer=i1.o1 targets=1 queue=news caller=138 recording=i1.r1 ring_timeout_s=20
-        << StartTimer timer=i1.o1 after_s=20
+        << StartTimer timer=i1:ring1 after_s=20
         >> OfferRinging interaction=i1 offer=i1.o1 agent=1
         at 4
         >> OfferAnswered interaction=i1 offer=i1.o1 agent=1
@@ -93,36 +93,36 @@ def test_no_answer_declines_and_failures() -> None:
         """
         >> InteractionArrived interaction=i did=news caller=1
         << Offer offer=i.o1 targets=1
-        << StartTimer timer=i.o1 after_s=20
+        << StartTimer timer=i:ring1 after_s=20
         at 3
         >> OfferDeclined interaction=i offer=i.o1 agent=1 cause=17
         << StartTimer timer=agent:1:rest after_s=5
         >> OfferEnded interaction=i offer=i.o1
-        << CancelTimer timer=i.o1
+        << CancelTimer timer=i:ring1
         << Offer offer=i.o2 targets=2
-        << StartTimer timer=i.o2 after_s=20
+        << StartTimer timer=i:ring2 after_s=20
         >> OfferFailed interaction=i offer=i.o2 agent=2 reason=gone
         << StartTimer timer=agent:2:rest after_s=7
         >> OfferEnded interaction=i offer=i.o2
-        << CancelTimer timer=i.o2
+        << CancelTimer timer=i:ring2
         << Offer offer=i.o3 targets=3
-        << StartTimer timer=i.o3 after_s=20
+        << StartTimer timer=i:ring3 after_s=20
         at 23
-        >> TimerFired timer=i.o3
+        >> TimerFired timer=i:ring3
         << CancelOffer offer=i.o3 reason=ring_timeout
-        << StartTimer timer=i.o3
+        << StartTimer timer=i:ring3
         >> OfferEnded interaction=i offer=i.o3
         << NotifyAgent agent=3 code=paused_after_no_answer
-        << CancelTimer timer=i.o3
+        << CancelTimer timer=i:ring3
         at 24
         >> TimerFired timer=agent:1:rest
         << Offer offer=i.o4 targets=1
-        << StartTimer timer=i.o4 after_s=20
+        << StartTimer timer=i:ring4 after_s=20
         >> OfferRinging interaction=i offer=i.o1 agent=1 !!
         >> OfferEnded interaction=i offer=i.o1 !!
         >> OfferDeclined interaction=i offer=i.o4 agent=3 !!
         >> CallerHungUp interaction=i
-        << CancelTimer timer=i.o4
+        << CancelTimer timer=i:ring4
         << FileContactRecord account.outcome=abandoned
         """,
     )
@@ -138,7 +138,7 @@ def test_an_answer_that_beats_the_cancel_counts() -> None:
         >> InteractionArrived interaction=i did=news caller=1
         << Offer offer=i.o1
         at 20
-        >> TimerFired timer=i.o1
+        >> TimerFired timer=i:ring1
         << CancelOffer offer=i.o1
         >> OfferAnswered interaction=i offer=i.o1 agent=1
         << StartRecording interaction=i
@@ -171,18 +171,18 @@ def test_ring_progressively_asks_one_more_after_each_step() -> None:
         """
         >> InteractionArrived interaction=i did=news caller=1
         << Offer offer=i.o1 targets=1
-        << StartTimer timer=i.o1
-        << StartTimer timer=i.o1:grow after_s=5
+        << StartTimer timer=i:ring1
+        << StartTimer timer=i:grow1 after_s=5
         at 5
-        >> TimerFired timer=i.o1:grow
+        >> TimerFired timer=i:grow1
         << ExtendOffer offer=i.o1 targets=2
-        << StartTimer timer=i.o1:grow
+        << StartTimer timer=i:grow1
         at 10
-        >> TimerFired timer=i.o1:grow
-        << StartTimer timer=i.o1:grow
+        >> TimerFired timer=i:grow1
+        << StartTimer timer=i:grow1
         >> OfferAnswered interaction=i offer=i.o1 agent=2
-        << CancelTimer timer=i.o1
-        << CancelTimer timer=i.o1:grow
+        << CancelTimer timer=i:ring1
+        << CancelTimer timer=i:grow1
         << StartRecording interaction=i agent=2
         """,
     )
@@ -195,15 +195,15 @@ def test_an_offer_whose_end_is_never_told_is_taken_back() -> None:
         """
         >> InteractionArrived interaction=i did=news caller=1
         << Offer offer=i.o1
-        << StartTimer timer=i.o1 after_s=20
+        << StartTimer timer=i:ring1 after_s=20
         at 20
-        >> TimerFired timer=i.o1
+        >> TimerFired timer=i:ring1
         << CancelOffer offer=i.o1
-        << StartTimer timer=i.o1 after_s=8
+        << StartTimer timer=i:ring1 after_s=8
         at 28
-        >> TimerFired timer=i.o1
+        >> TimerFired timer=i:ring1
         << Offer offer=i.o2 targets=1
-        << StartTimer timer=i.o2
+        << StartTimer timer=i:ring2
         """,
     )
 
