@@ -59,9 +59,9 @@ def agent_of(call: LiveCall, by_phone: Mapping[PhoneId, AgentId]) -> AgentId | N
 def on_start(rows: Iterable[LiveRow], calls: Iterable[LiveCall]) -> Recovered:
     """Facts that bring the engine from nothing to the truth.
 
-    Agents first, so that the interactions that talk find theirs. A leg that the journal never saw
-    but that is connected to an agent (its facts were lost in the crash) arrives anew and is
-    connected at once; one that waits will knock by itself.
+    Agents first, so that the interactions that talk find theirs. A caller whom the journal never
+    saw (the facts were lost in the crash, or it came while ctid was away) is restored from what the
+    PBX tells, in order of arrival: ``calls`` come in that order.
     """
     facts: list[Fact] = []
     by_phone: dict[PhoneId, AgentId] = {}
@@ -93,11 +93,11 @@ def on_start(rows: Iterable[LiveRow], calls: Iterable[LiveCall]) -> Recovered:
                 agent=agent,
             )
         )
+    # their facts were lost, so they came after everything that the journal knows
+    latest = max((_arrived_at(row) for row in interactions), default=0.0)
     adopted = 0
     for call in left.values():
         agent = agent_of(call, by_phone)
-        if agent is None:
-            continue
         adopted += 1
         known[call.interaction] = agent
         facts.append(
@@ -107,13 +107,18 @@ def on_start(rows: Iterable[LiveRow], calls: Iterable[LiveCall]) -> Recovered:
                     "channel": Channel.VOICE.value,
                     "caller": {"number": call.caller.number, "name": call.caller.name},
                     "did": call.did,
-                    "arrived_at": call.arrived_at,
+                    "arrived_at": max(call.arrived_at, latest),
                 },
                 present=True,
                 agent=agent,
             )
         )
     return Recovered(facts=tuple(facts), known=known, ended=ended, adopted=adopted)
+
+
+def _arrived_at(row: LiveRow) -> float:
+    at = row.snapshot.get("arrived_at", 0.0)
+    return float(at) if isinstance(at, int | float) else 0.0
 
 
 class EngineViews(Protocol):

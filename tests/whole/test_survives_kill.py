@@ -1,0 +1,136 @@
+"""``kill -9`` ten times over: nobody is dropped, the order stays, each has one contact record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from sim.house import Client, House
+from sim.phones.udp import AgentPool, CallerPool, UdpCall
+from tests.whole.conftest import DID, OpenHouse, queues_toml, until
+
+pytestmark = pytest.mark.asterisk
+
+TALKING = 10
+WAITING = 30
+KILLS = 10
+
+
+def number(n: int) -> str:
+    return f"139{n:08d}"
+
+
+def seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+async def live(client: Client) -> dict[str, dict[str, Any]]:
+    """Live interactions by the caller's number."""
+    items = (await client.get("/interactions?state=live&limit=200"))["items"]
+    return {item["caller"]["number"]: item for item in items}
+
+
+def settled(items: list[dict[str, Any]]) -> bool:
+    states = Counter(item["state"] for item in items)
+    return states == {"talking": TALKING, "waiting": WAITING}
+
+
+def line_of(picture: dict[str, dict[str, Any]]) -> list[str]:
+    """Numbers of those who wait, the next one first."""
+    waiting = [i for i in picture.values() if i["state"] == "waiting"]
+    return [i["caller"]["number"] for i in sorted(waiting, key=lambda i: i["position"])]
+
+
+class Floor:
+    """Ten agents, forty callers, and somebody to replace who leaves."""
+
+    def __init__(self, house: House, agents: AgentPool, callers: CallerPool) -> None:
+        self.house = house
+        self.agents = agents
+        self.callers = callers
+        self.calls: dict[str, UdpCall] = {}
+
+    async def arrive(self) -> None:
+        """One more caller; waits until Asterisk has answered, so that the order is certain."""
+        n = len(self.calls)
+        call = self.calls[number(n)] = self.callers.call(DID, caller=number(n))
+        await asyncio.wait_for(call.answered.wait(), 20)
+
+    async def full(self, client: Client) -> dict[str, dict[str, Any]]:
+        """The picture once ten talk and thirty wait."""
+        await until(client, "/interactions?state=live&limit=200", settled, timeout_s=30)
+        return await live(client)
+
+    def dropped(self, alive: set[str]) -> list[str]:
+        return [n for n in sorted(alive) if self.calls[n].ended.is_set()]
+
+
+async def test_ten_kills_under_waiting_and_talking_calls(
+    open_house: OpenHouse,
+    agents: AgentPool,
+    callers: Callable[[House], Awaitable[CallerPool]],
+) -> None:
+    phones = [str(1001 + n) for n in range(TALKING)]
+    house = await open_house(
+        queues_toml(phones), agents=TALKING, static_phones=agents.contacts(phones)
+    )
+    floor = Floor(house, agents, await callers(house))
+    admin = await house.login("admin")
+    for phone in phones:
+        await admin.available(f"a{phone}", phone)
+    for _ in range(TALKING + WAITING):
+        await floor.arrive()
+    before = await floor.full(admin)
+    served: list[str] = []
+
+    for kill in range(KILLS):
+        await house.kill_daemon()
+        assert floor.dropped(set(before)) == [], f"dropped by kill {kill}"
+        await house.start_daemon()
+        admin = await house.login("admin")
+        after = await floor.full(admin)
+        assert floor.dropped(set(before)) == [], f"dropped after kill {kill}"
+        assert line_of(after) == line_of(before), f"order after kill {kill}"
+        for caller, was in before.items():
+            now = after[caller]
+            for field in ("id", "state", "agent"):
+                assert now[field] == was[field], f"{field} of {caller} after kill {kill}"
+            # The facts of the last milliseconds before a kill are lost. The PBX then tells ages in
+            # whole seconds, and that two are connected, but not since when.
+            for field, within_s in (("arrived_at", 1.0), ("queued_at", 1.0), ("answered_at", 5.0)):
+                assert (now[field] is None) == (was[field] is None), f"{field} of {caller}"
+                if now[field] is not None:
+                    off_s = abs(seconds(now[field]) - seconds(was[field]))
+                    assert off_s <= within_s, f"{field} of {caller} after kill {kill}: {off_s} s"
+        # one conversation ends; the longest waiting caller is next; a new one joins the end
+        ends = sorted(c for c, i in after.items() if i["state"] == "talking")[kill % TALKING]
+        following = line_of(after)[0]
+        served.append(ends)
+        agent_call = agents.busy[after[ends]["agent"].removeprefix("a")]
+        agents.hangup(agent_call)
+        await floor.arrive()
+        before = await floor.full(admin)
+        assert ends not in before
+        assert before[following]["state"] == "talking"
+
+    for caller in list(before):
+        floor.callers.hangup(floor.calls[caller])
+    everybody = set(floor.calls)
+
+    def all_filed(items: list[dict[str, Any]]) -> bool:
+        return {i["caller"]["number"] for i in items} == everybody
+
+    records = await until(admin, "/contact-records?limit=200", all_filed, timeout_s=30)
+    assert Counter(r["caller"]["number"] for r in records) == dict.fromkeys(everybody, 1)
+    outcomes = {r["caller"]["number"]: r["outcome"] for r in records}
+    assert all(outcomes[c] == "answered" for c in served)
+    talked = {c for c, i in before.items() if i["state"] == "talking"}
+    assert {c for c, o in outcomes.items() if o == "answered"} == talked | set(served)
+    assert (await live(admin)) == {}
+    agents_now = (await admin.get("/agents"))["items"]
+    assert {a["state"] for a in agents_now} == {"idle"}
