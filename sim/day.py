@@ -127,7 +127,7 @@ def _moments(arrivals: Arrivals, rng: Random, start: float, end: float) -> Itera
 def _duties(
     config: RoutingConfig, scenario: Scenario, replication: int, start: float, end: float
 ) -> list[Duty]:
-    shifts = scenario.shifts or [Shift(**{"from": "00:00", "to": "24:00"})]
+    shifts = scenario.shifts or [Shift()]
     rng = stream(scenario.seed, replication, "breaks")
     duties: list[Duty] = []
     where = zone(config.timezone)

@@ -24,7 +24,7 @@ from routing import commands as c
 from routing import facts as f
 from routing.engine import Engine
 from routing.errors import RoutingError
-from routing.ids import InteractionId
+from routing.ids import AgentId, InteractionId
 from routing.model import RoutingConfig
 from routing.stats import Tally, handled
 from sim import journal_day
@@ -92,7 +92,7 @@ class Comparison:
     sums: dict[str, Tally]
     refused: int
     skipped: int
-    unknown_agents: list[str]
+    unknown_agents: list[AgentId]
 
     def as_data(self) -> dict[str, Any]:
         """Plain JSON data."""

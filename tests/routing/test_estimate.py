@@ -77,6 +77,13 @@ def test_few_observations_widen_and_regular_calls_narrow() -> None:
     assert width(handle_cv2=0.1) < 0.5 * width()
 
 
+def test_a_long_line_of_patient_callers() -> None:
+    told = expected_wait(100, 10, 180.0, math.inf)
+    assert told is not None
+    assert told.mid_s == pytest.approx(100 * 18.0)
+    assert told.high_s - told.low_s == pytest.approx(2 * 1.2816 * 10 * 18.0, rel=0.01)
+
+
 def test_nobody_serves() -> None:
     assert expected_wait(1, 0, 180, 60) is None
     assert expected_wait(0, 1, 180, 60) is None
@@ -130,6 +137,9 @@ def test_calibration_reports_bias_coverage_and_corrects() -> None:
     assert report["bias_s"] == pytest.approx(1.25)
     assert report["mean_absolute_error_s"] == pytest.approx(11.25)
     assert Calibration().report()["coverage"] is None
+    at_once = Calibration()
+    at_once.add(ExpectedWait(0.0, 0.0, 0.0), 3.0, answered=True)
+    assert (at_once.above, at_once.correction) == (1, 1.0)
     plain = model.expect(4, 2, corrected=False)
     assert plain is not None
     for _ in range(500):

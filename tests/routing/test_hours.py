@@ -99,6 +99,15 @@ def test_holidays_make_up_workdays_and_own_days() -> None:
     assert not Schedule(office(holidays="cn")).is_open(at("2026-10-10T09:00"))  # no data given
 
 
+def test_the_same_question_again_and_another_calendar() -> None:
+    other = Calendar(id="house", holidays=(SpecialDay(date="2026-11-23"),))
+    hours = Schedule(office(holidays="cn"), [other, CN])
+    first = hours.at(at("2026-11-23T09:00"))
+    assert first.open
+    assert hours.at(at("2026-11-23T09:01")) is first
+    assert not hours.at(at("2026-11-23T18:00")).open
+
+
 def test_make_up_day_without_friday_hours_keeps_its_own() -> None:
     saturdays = (Opening(days=(6,), opens="09:00", closes="10:00"),)
     assert Schedule(office(week=saturdays, holidays="cn"), [CN]).is_open(at("2026-10-10T09:30"))

@@ -189,6 +189,8 @@ def test_half_an_hour_of_change_cuts_the_hour() -> None:
     hours = list(Intervals("Australia/Lord_Howe", 60).between(around, around + 3 * 3600))
     assert 1800 in [b - a for a, b in hours]
     assert sum(b - a for a, b in hours) == 3 * 3600
+    change = datetime(2026, 4, 4, 15, 0, tzinfo=UTC).timestamp()
+    assert Intervals("Australia/Lord_Howe", 60).start_of(change + 600) == change
 
 
 def test_folded_by_queue_and_day_over_midnight() -> None:
@@ -197,9 +199,10 @@ def test_folded_by_queue_and_day_over_midnight() -> None:
     folded.add(row(300.0, at=midnight - 60))  # answered tomorrow, entered today
     folded.add(row(1.0, at=midnight))
     folded.add(row(1.0, at=midnight, queue="other"))
+    folded.add(row(2.0, at=midnight + 5, queue="other"))
     assert folded.cells[QueueId("q"), midnight - 86400].answered == 1
     assert folded.cells[QueueId("q"), midnight].answered == 1
-    assert folded.total(QueueId("q")).offered == 2
+    assert folded.total(QueueId("q")).offered == folded.total(QueueId("other")).offered == 2
 
 
 def test_intervals_must_divide_a_day() -> None:
