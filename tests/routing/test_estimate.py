@@ -77,6 +77,13 @@ def test_few_observations_widen_and_regular_calls_narrow() -> None:
     assert width(handle_cv2=0.1) < 0.5 * width()
 
 
+def test_almost_nothing_known_is_said_widely() -> None:
+    told = expected_wait(1, 1, 180.0, 60.0, handle_cv2=9.0, observations=1)
+    assert told is not None
+    assert (told.low_s, told.mid_s) == (0.0, pytest.approx(180))
+    assert told.high_s > 2 * told.mid_s
+
+
 def test_a_long_line_of_patient_callers() -> None:
     told = expected_wait(100, 10, 180.0, math.inf)
     assert told is not None

@@ -191,6 +191,10 @@ def test_half_an_hour_of_change_cuts_the_hour() -> None:
     assert sum(b - a for a, b in hours) == 3 * 3600
     change = datetime(2026, 4, 4, 15, 0, tzinfo=UTC).timestamp()
     assert Intervals("Australia/Lord_Howe", 60).start_of(change + 600) == change
+    # St. John's changed its clocks at one minute past midnight in 2010
+    newfoundland = Intervals("America/St_Johns", 60)
+    before = datetime(2010, 3, 14, 3, 30, 30, tzinfo=UTC).timestamp()
+    assert newfoundland.end_of(before) == before + 30
 
 
 def test_folded_by_queue_and_day_over_midnight() -> None:
