@@ -364,7 +364,7 @@ class House(RuleBasedStateMachine):
 
 
 House.TestCase.settings = settings(
-    max_examples=int(os.environ.get("CTID_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("CTID_EXAMPLES", "100")),
     stateful_step_count=40,
     deadline=None,
     report_multiple_bugs=False,
