@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from crmcore.pop import PopData
-from ctid.view_json import iso
+from ctid.view_json import iso, row_json
 
 Row = Mapping[str, Any]
 NameOf = Callable[[str], str]
+NAME_MAX = 200
 
 RECORD_FIELDS = (
     "id",
@@ -73,22 +74,9 @@ def _offer(one: Row, name_of: NameOf) -> dict[str, Any]:
     }
 
 
-def customer_json(row: Row) -> dict[str, Any]:
-    """A row of the CRM, such as a customer; every ``*_at`` becomes ISO 8601, at any depth."""
-    return {name: _times(name, value) for name, value in row.items()}
-
-
-def _times(name: str, value: Any) -> Any:
-    if isinstance(value, list):
-        return [customer_json(one) if isinstance(one, Mapping) else one for one in value]
-    if name.endswith("_at") and isinstance(value, int | float):
-        return iso(value)
-    return value
-
-
 def entry_json(entry: Row, name_of: NameOf) -> dict[str, Any]:
     """An entry of ``crmcore.timeline``."""
-    out = customer_json({k: v for k, v in entry.items() if k not in ("record", "at")})
+    out = row_json({k: v for k, v in entry.items() if k not in ("record", "at")})
     out["at"] = iso(entry["at"])
     if "record" in entry:
         out["record"] = contact_record_json(entry["record"], name_of)
@@ -98,7 +86,7 @@ def entry_json(entry: Row, name_of: NameOf) -> dict[str, Any]:
 def candidate_json(candidate: Row) -> dict[str, Any]:
     """One candidate of a match: the customer, and how sure it is (``reason`` is a stable code)."""
     return {
-        **customer_json(candidate["customer"]),
+        **row_json(candidate["customer"]),
         "known": candidate["level"] == "known",
         "reason": candidate["reason"],
         "chosen": candidate["chosen"],
@@ -107,12 +95,24 @@ def candidate_json(candidate: Row) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PopJson:
-    """A match as the screen-pop shows it (see ``ctid.screen_pop.PopAnswer``)."""
+    """A match as the screen-pop shows it. ``attributes``: as CustomerMatched takes them."""
 
     customer: dict[str, Any] | None
     candidates: list[dict[str, Any]]
     history: list[dict[str, Any]]
     attributes: Mapping[str, str]
+
+    def best(self) -> tuple[str, str, bool, Mapping[str, str]] | None:
+        """``(customer id, name, known, attributes)``; None: nobody has this number.
+
+        Where several may be meant it is the first of them, not known and without attributes, so
+        that nothing is decided on a guess.
+        """
+        if self.customer is not None:
+            return self.customer["id"], self.customer["name"][:NAME_MAX], True, self.attributes
+        if self.candidates:
+            return self.candidates[0]["id"], self.candidates[0]["name"][:NAME_MAX], False, {}
+        return None
 
 
 def pop_json(data: PopData, name_of: NameOf = lambda agent: "") -> PopJson:
@@ -122,7 +122,7 @@ def pop_json(data: PopData, name_of: NameOf = lambda agent: "") -> PopJson:
     if data.customer is not None:
         customer = next(
             (one for one in candidates if one["id"] == data.customer["id"]),
-            {**customer_json(data.customer), "known": True, "reason": "linked", "chosen": True},
+            {**row_json(data.customer), "known": True, "reason": "linked", "chosen": True},
         )
     return PopJson(
         customer=customer,

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 import structlog
 
-from crmcore.pop import PopData, match_fact
 from ctid.announce import Announcer
 from ctid.clock import Clock
+from ctid.crm_json import PopJson
 from ctid.tasks import spawn
-from ctid.view_json import iso, row_json
+from ctid.view_json import iso
 from routing.commands import CancelOffer, ExtendOffer, LookUpCustomer, Offer
 from routing.facts import (
     AgentHungUp,
@@ -43,7 +43,7 @@ LOOK_UP_S = 2.0
 class PopSource(Protocol):
     """What is asked of the CRM."""
 
-    async def pop(self, number: str) -> PopData:
+    async def pop(self, number: str) -> PopJson:
         """Who this may be, and their last contacts."""
         ...
 
@@ -55,7 +55,7 @@ class _Matter:
     caller: Party
     did: str
     arrived_at: float
-    answer: PopData | None = None
+    answer: PopJson | None = None
     offer: OfferId | None = None
     queue: str = ""
     open: set[AgentId] = field(default_factory=set)
@@ -157,7 +157,7 @@ class ScreenPops:
             watching.add(matter.talking)
         if watching:
             self._announcer.pop_update(watching, self._data(command.interaction, matter))
-        found = match_fact(answer)
+        found = answer.best()
         if found is None:
             self._report(CustomerNotFound(interaction=command.interaction))
             return
@@ -196,9 +196,9 @@ class ScreenPops:
             "caller": {"number": matter.caller.number, "name": matter.caller.name},
             "did": matter.did,
             "arrived_at": iso(matter.arrived_at),
-            "customer": row_json(answer.customer) if answer and answer.customer else None,
-            "candidates": [row_json(one) for one in answer.candidates] if answer else [],
-            "history": [row_json(one) for one in answer.history] if answer else [],
+            "customer": answer.customer if answer else None,
+            "candidates": answer.candidates if answer else [],
+            "history": answer.history if answer else [],
             "at": iso(self._clock.now_s()),
         }
 

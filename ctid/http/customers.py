@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctid.access import Action
-from ctid.crm_json import candidate_json, customer_json, entry_json
+from ctid.crm_json import candidate_json, entry_json
 from ctid.http.audit import actor_of
 from ctid.http.crm_models import (
     Customer,
@@ -14,6 +14,7 @@ from ctid.http.crm_models import (
 )
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import invalid
+from ctid.view_json import row_json
 
 
 async def list_customers(call: Call) -> Result:
@@ -28,12 +29,12 @@ async def list_customers(call: Call) -> Result:
     rows, following = await store.customers(
         actor, query=query.q or "", cursor=query.cursor or None, limit=query.limit
     )
-    return {"items": [customer_json(row) for row in rows], "next": following}
+    return {"items": [row_json(row) for row in rows], "next": following}
 
 
 async def one_customer(call: Call) -> Result:
     """One customer; a merged id answers its survivor."""
-    return customer_json(await call.services.store.customer(actor_of(call), call.path_id()))
+    return row_json(await call.services.store.customer(actor_of(call), call.path_id()))
 
 
 async def timeline(call: Call) -> Result:

@@ -40,6 +40,7 @@ async def test_a_pop_has_the_shapes_of_the_api(tmp_path: Path) -> None:
     crm = Crm(store)
     nobody = await crm.pop(NUMBER)
     assert (nobody.customer, nobody.candidates, nobody.history) == (None, [], [])
+    assert nobody.best() is None
 
     await store.create_customer(SYSTEM, {"name": "王小明", "contact_points": [point]}, 1.7e9)
     await store.file_contact_record(account("i.1"), 1.7e9 + 61)
@@ -50,6 +51,7 @@ async def test_a_pop_has_the_shapes_of_the_api(tmp_path: Path) -> None:
     assert one.candidates == [one.customer]
     (record,) = one.history
     assert ContactRecord.model_validate_json(dumps(record)).interaction == "i.1"
+    assert one.best() == (one.customer["id"], "王小明", True, one.attributes)
     assert one.attributes["last_agent"] == "1001"
 
     await store.create_customer(SYSTEM, {"name": "王小红", "contact_points": [point]}, 1.7e9)
@@ -57,4 +59,6 @@ async def test_a_pop_has_the_shapes_of_the_api(tmp_path: Path) -> None:
     assert shared.customer is None  # nobody is taken silently
     assert {c["name"] for c in shared.candidates} == {"王小明", "王小红"}
     assert all(c["id"] and c["known"] for c in shared.candidates)
+    first = shared.candidates[0]
+    assert shared.best() == (first["id"], first["name"], False, {})
     await store.close()
