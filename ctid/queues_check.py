@@ -6,6 +6,7 @@ always overtaken, hours that never open, flows that never end, and the calls eac
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -37,12 +38,13 @@ _CALENDAR_AHEAD_DAYS = 45
 def findings(loaded: LoadedQueues, now: float) -> list[Problem]:
     """Everything found, by line. ``warning`` tells what may be meant; the rest never is."""
     doc, config = loaded.doc, loaded.config
+    members = _members(config)
     found = [
         *_hours(doc, config, now),
-        *_queues(doc, config),
-        *_skills(doc, config),
+        *_queues(doc, config, members),
+        *_skills(doc, config, members),
         *_never_asked(doc, config),
-        *_starvation(doc, config),
+        *_starvation(doc, config, members),
         *_agents(doc, config),
         *flow_findings(doc, config),
     ]
@@ -76,15 +78,24 @@ def _ends_soon(known: date, today: date) -> bool:
     return (known - today).days < _CALENDAR_AHEAD_DAYS
 
 
-def _members(config: RoutingConfig, queue: Queue) -> list[Agent]:
-    return [a for a in config.agents if any(m.queue == queue.id for m in a.memberships)]
+_Members = dict[str, list[Agent]]
 
 
-def _queues(doc: TomlDoc, config: RoutingConfig) -> Iterator[Problem]:
+def _members(config: RoutingConfig) -> _Members:
+    """The agents of each queue, in the order of the file."""
+    members: _Members = {q.id: [] for q in config.queues}
+    for agent in config.agents:
+        for membership in agent.memberships:
+            if membership.queue in members:
+                members[membership.queue].append(agent)
+    return members
+
+
+def _queues(doc: TomlDoc, config: RoutingConfig, members: _Members) -> Iterator[Problem]:
     reached = _queues_reached(config)
     for queue in config.queues:
         path: TomlPath = ("queues", queue.id)
-        if not _members(config, queue):
+        if not members[queue.id]:
             way_out = queue.overflow or queue.join_empty is not Joining.ALWAYS
             yield doc.problem(
                 path,
@@ -125,7 +136,7 @@ def _queues_reached(config: RoutingConfig) -> set[str]:
     return reached
 
 
-def _skills(doc: TomlDoc, config: RoutingConfig) -> Iterator[Problem]:
+def _skills(doc: TomlDoc, config: RoutingConfig, members: _Members) -> Iterator[Problem]:
     best: dict[str, int] = {}
     for agent in config.agents:
         for had, level in agent.skills.items():
@@ -137,20 +148,20 @@ def _skills(doc: TomlDoc, config: RoutingConfig) -> Iterator[Problem]:
                 ("skills", skill.id), "no agent has it", near or "give it to an agent", warning=True
             )
     for queue in config.queues:
-        members = _members(config, queue)
+        people = members[queue.id]
         for n, requirement in enumerate(queue.requires):
-            if members and not _anybody(members, requirement):
+            if people and not _anybody(people, requirement):
                 yield doc.problem(
                     ("queues", queue.id, "requires", n),
-                    f'none of its {len(members)} agents has "{requirement.skill}"'
+                    f'none of its {len(people)} agents has "{requirement.skill}"'
                     f" at level {requirement.level}",
                     "callers wait for ever unless relax drops it",
                     warning=not requirement.required or _dropped(queue, requirement),
                 )
         for skill in config.skills:
-            speakers = [a for a in members if skill.id in a.skills]
+            speakers = [a for a in people if skill.id in a.skills]
             needed = queue.language_match is LanguageMatch.REQUIRED
-            if needed and skill.language and members and not speakers:
+            if needed and skill.language and people and not speakers:
                 yield doc.problem(
                     ("queues", queue.id, "language_match"),
                     f"none of its agents speaks {skill.language} ({skill.id})",
@@ -168,11 +179,15 @@ def _dropped(queue: Queue, requirement: Requirement) -> bool:
 
 
 def _never_asked(doc: TomlDoc, config: RoutingConfig) -> Iterator[Problem]:
+    queues = {q.id: q for q in config.queues}
+    in_use: dict[str, set[int]] = {q.id: set() for q in config.queues}
+    for agent in config.agents:
+        for membership in agent.memberships:
+            in_use[membership.queue].add(membership.level)
+    levels = {queue: sorted(found) for queue, found in in_use.items()}
     for agent in config.agents:
         for n, membership in enumerate(agent.memberships):
-            queue = next((q for q in config.queues if q.id == membership.queue), None)
-            if queue is None:
-                continue
+            queue = queues[membership.queue]
             path: TomlPath = ("agents", agent.id, "queues", n)
             first = queue.penalty_steps[0].after_s if queue.penalty_steps else 0.0
             allowed = [
@@ -188,10 +203,7 @@ def _never_asked(doc: TomlDoc, config: RoutingConfig) -> Iterator[Problem]:
                     "raise max_penalty in a later step",
                     warning=True,
                 )
-            levels = sorted(
-                {m.level for a in config.agents for m in a.memberships if m.queue == queue.id}
-            )
-            after_s = levels.index(membership.level) * queue.level_wait_s
+            after_s = levels[queue.id].index(membership.level) * queue.level_wait_s
             limit_s = _longest_wait_s(queue)
             if queue.level_advance is LevelAdvance.AFTER_WAIT and 0 < limit_s <= after_s:
                 yield doc.problem(
@@ -214,16 +226,16 @@ def _head_start_s(config: RoutingConfig, queue: Queue, priority: int) -> float:
     return max(-most, min(most, asked + queue.sl_boost_s))
 
 
-def _starvation(doc: TomlDoc, config: RoutingConfig) -> Iterator[Problem]:
+def _starvation(doc: TomlDoc, config: RoutingConfig, members: _Members) -> Iterator[Problem]:
     """Callers who are overtaken for long by those of another queue with the same agents."""
+    served_by = {queue: {a.id for a in people} for queue, people in members.items()}
     highest = max((e.priority for e in config.entries), default=0)
     for queue in config.queues:
         limit_s = _longest_wait_s(queue) or _LONG_OVERTAKING_S
-        mine = {a.id for a in _members(config, queue)}
+        mine = served_by[queue.id]
         worst, by = 0.0, ""
         for other in config.queues:
-            theirs = {a.id for a in _members(config, other)}
-            if other is queue or not mine or not mine <= theirs:
+            if other is queue or not mine or not mine <= served_by[other.id]:
                 continue
             ahead = _head_start_s(config, other, 0) - _head_start_s(config, queue, 0)
             if ahead > worst:
@@ -287,19 +299,22 @@ def loads(
     parts, which errs on the careful side: pooled agents carry more.
     """
     out = []
+    members = _members(config)
+
+    @functools.cache  # many queues are alike, and it takes a while
+    def carried(agents: int, handle_s: float, within_s: float) -> float:
+        return carries_per_s(agents, handle_s, patience_s, within_s=within_s, share=share)
+
     for queue in config.queues:
-        members = _members(config, queue)
-        agents = sum(1 / len(a.memberships) for a in members)
+        people = members[queue.id]
+        agents = sum(1 / len(a.memberships) for a in people)
         handle_s = talk_s + queue.wrap_up_s
         low = int(agents)
         part = agents - low
 
-        def carried(
-            whole: int, handle: float = handle_s, within: float = queue.service_level_s
-        ) -> float:
-            return carries_per_s(whole, handle, patience_s, within_s=within, share=share)
-
-        per_s = (1 - part) * carried(low) + part * carried(low + 1)
+        within_s = queue.service_level_s
+        per_s = (1 - part) * carried(low, handle_s, within_s)
+        per_s += part * carried(low + 1, handle_s, within_s) if part > 0 else 0.0
         lost = erlang_a(max(1, round(agents)), per_s, handle_s, patience_s).abandons if per_s else 0
-        out.append(QueueLoad(queue.id, agents, len(members), handle_s, per_s * 3600, lost))
+        out.append(QueueLoad(queue.id, agents, len(people), handle_s, per_s * 3600, lost))
     return out

@@ -182,7 +182,7 @@ def carries_per_s(
     if agents <= 0:
         return 0.0
     low, high = 0.0, 2.0 * agents / handle_s
-    for _ in range(40):
+    for _ in range(24):  # to a ten-millionth
         middle = (low + high) / 2
         if erlang_a_service_level(agents, middle, handle_s, patience_s, within_s) >= share:
             low = middle
