@@ -74,7 +74,7 @@ class Seen:
 
 
 def pair_up(rows: list[Row], board: Board) -> tuple[list[Seen], list[Row]]:
-    """Callers with whom they talk to; and legs that ring for a caller (of this or a former run)."""
+    """Callers in order of arrival, with whom they talk to; and legs that ring for a caller (of this or a former run)."""
     by_bridge: dict[str, list[Row]] = {}
     answered: dict[str, list[Row]] = {}  # up, but the bridge is still being made (a millisecond)
     for row in rows:
@@ -98,7 +98,16 @@ def pair_up(rows: list[Row], board: Board) -> tuple[list[Seen], list[Row]]:
             )
         elif mark and not row.bridge and not row.up:
             ringing.append(row)
+    seen.sort(key=lambda one: _arrival(one.row.uniqueid))
     return seen, ringing
+
+
+def _arrival(uniqueid: str) -> tuple[int, int]:
+    """Order of arrival: a unique id is ``[systemname-]seconds.counter``."""
+    seconds, _, counter = uniqueid.rpartition("-")[2].partition(".")
+    if all(part.isascii() and part.isdigit() for part in (seconds, counter)):
+        return int(seconds), int(counter)
+    return 0, 0
 
 
 def _other(row: Row, bridged: list[Row]) -> Row | None:
