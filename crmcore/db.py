@@ -44,7 +44,7 @@ _UNSET: Any = object()
 class _Job(Generic[T]):
     """One transaction function on its way through the lane."""
 
-    __slots__ = ("abandoned", "error", "fn", "future", "loop", "value")
+    __slots__ = ("abandoned", "after", "error", "fn", "future", "loop", "value")
 
     def __init__(self, fn: Callable[[sqlite3.Connection], T]) -> None:
         self.fn = fn
@@ -53,9 +53,12 @@ class _Job(Generic[T]):
         self.value: T = _UNSET
         self.error: BaseException | None = None
         self.abandoned = False
+        self.after: Callable[[], None] | None = None
 
     def deliver(self) -> None:
         """In the loop's thread: answer the caller, if it still waits."""
+        if self.after is not None:
+            self.after()
         if self.future.done():
             return
         if self.abandoned:
@@ -111,13 +114,11 @@ class _Lane(sqlite3.Connection):
             return
         try:
             self.execute("BEGIN")
-            try:
-                job.value = job.fn(self)
-            finally:
-                if self.in_transaction:
-                    self.execute("ROLLBACK")
+            job.value = job.fn(self)
         except BaseException as error:  # handed to the caller, whatever it is
             job.error = error
+        if self.in_transaction:
+            self.execute("ROLLBACK")
 
     def _transaction(self, group: list[_Job[Any]]) -> None:
         done: list[_Job[Any]] = []
@@ -197,7 +198,7 @@ class _Connection:
             return lane
 
         uri = f"file:{quote(str(path))}?mode={'ro' if mode == 'read' else 'rw'}"
-        raw = await aiosqlite.connect(
+        connecting = aiosqlite.connect(
             uri,
             uri=True,
             factory=factory,
@@ -205,6 +206,11 @@ class _Connection:
             timeout=BUSY_TIMEOUT_S,
             cached_statements=400,
         )
+        # a program that fails before it closes the store must still be able to end
+        thread = getattr(connecting, "_thread", connecting)
+        if isinstance(thread, threading.Thread):
+            thread.daemon = True
+        raw = await connecting
         lane = made[0]
         raw.row_factory = sqlite3.Row
         for pragma in (
@@ -214,7 +220,7 @@ class _Connection:
             f"cache_size=-{cache_kib}",
             *_PRAGMAS[mode],
         ):
-            await raw.execute(f"PRAGMA {pragma}")
+            await raw.execute_fetchall(f"PRAGMA {pragma}")  # an open row would hold a snapshot
         return cls(raw, lane)
 
     def submit(self, job: _Job[Any]) -> None:
@@ -331,13 +337,13 @@ class Database:
                 reader = await self._free.get()
         except TimeoutError as error:
             raise StoreBusy("all readers are busy; try again later") from error
+        job = _Job(fn)
+        job.after = lambda: self._free.put_nowait(reader)  # when it has really ended
         try:
-            return await self._wait(reader, _Job(fn), timeout_s)
+            return await self._wait(reader, job, timeout_s)
         except (StoreBusy, asyncio.CancelledError):
             await reader.raw.interrupt()
             raise
-        finally:
-            self._free.put_nowait(reader)
 
     async def _wait(self, connection: _Connection, job: _Job[T], timeout_s: float) -> T:
         self._waiting += 1
@@ -380,8 +386,8 @@ class Database:
         await self._writer.run(_Job(lambda conn: None))
         await self._checkpointer.run(_Job(lambda conn: None))
         await self._checkpointer.raw.close()
-        await self._writer.raw.execute("PRAGMA optimize")
-        await self._writer.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        await self._writer.raw.execute_fetchall("PRAGMA optimize")
+        await self._writer.raw.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         await self._writer.raw.close()
 
     async def truncate_wal(self) -> None:

@@ -59,6 +59,7 @@ _EXTENSION = re.compile(
 _DASH_EXTENSION = re.compile(
     r"^(\(?0\d{2,3}\)?[-\s]\d{7,8}|\d{3}-\d{3}-\d{4}|1[3-9]\d{9})[-*](\d{1,6})$"
 )
+_PARAMETER = re.compile(r";(?:ext|postd)=(\d{1,8})\b", re.IGNORECASE)
 _OUTSIDE_LINE = re.compile(r"^\s*[0-9]\s*[,;pw~]+\s*(?=[\d+(])", re.IGNORECASE)
 _SIP = re.compile(r"^(?:.*<)?\s*(?:sips?|tel):([^@;>?]*)", re.IGNORECASE)
 _CHINA_MOBILE_KEY = re.compile(r"^\+861[3-9]\d{9}$")
@@ -125,12 +126,13 @@ def parse(text: str, plan: NumberPlan = HOME) -> Number:
         return Number(f"+86{text}", "mobile")
     text = _clean(text)
     sip = _SIP.match(text)
+    parameter = _PARAMETER.search(text)
     if sip:
         text = sip[1].strip()
     if text.casefold() in _WITHHELD:
         return _NOBODY
     text = _OUTSIDE_LINE.sub("", text)
-    extension = ""
+    extension = parameter[1] if parameter else ""
     dashed = _DASH_EXTENSION.match(text)
     found = _EXTENSION.search(text)
     if dashed:
@@ -251,12 +253,9 @@ def key(text: str, plan: NumberPlan = HOME) -> str:
 def may_be_same(one: Number, other: Number) -> bool:
     """Whether two different keys may be one line: one lacks the area code that the other has."""
     shorter, longer = sorted((one.digits, other.digits), key=len)
-    return (
-        7 <= len(shorter) <= 8
-        and len(longer) >= 9
-        and longer.endswith(shorter)
-        and ("local" in (one.kind, other.kind))
-    )
+    if "local" not in (one.kind, other.kind) or not longer.endswith(shorter):
+        return False
+    return re.fullmatch(_AREA, longer.removesuffix(shorter)) is not None
 
 
 _SPLIT = re.compile(r"[、;；|\n]|\s{2,}|[/,，](?=\s*(?:\+|0\d{2}|1[3-9]\d{9}))|\s(?=1[3-9]\d{9}\b)")
