@@ -250,6 +250,8 @@ class Caller:
         await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
         await self.session.command(encode.bridge(leg.channel), None)
         self._talked = True
+        # Bridge says 0 whoever ended it; if it was the caller, HANGUP comes before this answer
+        await self.session.command(encode.dial_outcome())
         self._desk.tell(translate.parted(leg))
 
     async def _prepare(self, command: c.Offer) -> None:

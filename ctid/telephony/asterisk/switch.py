@@ -22,7 +22,7 @@ from ctid.telephony.asterisk.fastagi import (
     AgiSettings,
     caller_headers,
 )
-from ctid.telephony.asterisk.legs import Board, Call
+from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
 from ctid.telephony.asterisk.orders import Orders
 from ctid.telephony.asterisk.phones import Phones
 from ctid.telephony.asterisk.recordings import Recordings
@@ -43,6 +43,7 @@ log = structlog.get_logger(__name__)
 
 WANTED = frozenset(translate.TABLE) | {DEVICE_STATE}
 PHONE_SETTLES_S = 1.0
+LOST_BYE_S = 0.25
 MAX_HELD = 100_000
 ANSWERED_ELSEWHERE = "26"  # Q.850: phones show no missed call
 
@@ -219,11 +220,21 @@ class AsteriskSwitch:
         call = self._board.calls.get(ended)
         leg = self._board.legs.get(ended)
         self.tell(translate.translate(self._board, event))
+        if name == "HangupRequest":
+            leaving = self._board.legs.get(event.get("Uniqueid", ""))
+            if leaving is not None and leaving.extra:
+                asyncio.get_running_loop().call_later(LOST_BYE_S, self._make_sure, leaving)
         if call is not None:
             self._ended(call)
         elif leg is not None:
             loop = asyncio.get_running_loop()
             loop.call_later(PHONE_SETTLES_S, self._settle_phone, leg.phone)
+
+    def _make_sure(self, leg: AgentLeg) -> None:
+        # a BYE that comes while Bridge takes the channel over is lost to Asterisk (measured: 2 of
+        # 40 at 0 to 10 ms after the answer); the caller would sit in the bridge with nobody
+        if not leg.gone:
+            self.withdraw(leg.channel)
 
     def _settle_phone(self, phone: PhoneId) -> None:
         changed = self._phones.settle(phone)
