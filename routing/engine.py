@@ -120,6 +120,10 @@ class Engine:
         """Why each agent of its queue is or is not asked now. KeyError if it is not live."""
         return explain(self._floor, self._floor.live[interaction], now)
 
+    def announced_waits(self) -> dict[QueueId, dict[str, float | int | None]]:
+        """How good each queue's announced waits were: see ``estimate.Calibration.report``."""
+        return {p.queue.id: p.waits.calibration.report() for p in self._floor.pools.values()}
+
     # --- recovery ----------------------------------------------------------------------------
 
     def snapshot(self, interaction: InteractionId) -> dict[str, Any]:
