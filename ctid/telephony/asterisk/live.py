@@ -74,7 +74,10 @@ class Seen:
 
 
 def pair_up(rows: list[Row], board: Board) -> tuple[list[Seen], list[Row]]:
-    """Callers in order of arrival, with whom they talk to; and legs that ring for a caller (of this or a former run)."""
+    """Callers in order of arrival, with whom they talk to; and legs that ring for a caller.
+
+    The legs may be of a former run.
+    """
     by_bridge: dict[str, list[Row]] = {}
     answered: dict[str, list[Row]] = {}  # up, but the bridge is still being made (a millisecond)
     for row in rows:
