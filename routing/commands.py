@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from routing.facts import Channel, Party
+from routing.facts import Channel, Party, SuperviseMode
 from routing.ids import (
     AgentId,
     CustomerId,
@@ -21,6 +21,7 @@ from routing.ids import (
     QueueId,
     RecordingId,
     StepId,
+    SupervisionId,
     TimerId,
 )
 
@@ -305,3 +306,82 @@ class AmendContactRecord(Command):
     disposition: str | None = None
     notes: str | None = None
     wrap_up_s: float | None = None
+
+
+# --- supervision and control of a conversation -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervise(Command):
+    """Ring ``phone`` and let it hear the conversation. SupervisionStarted or -Ended follows."""
+
+    interaction: InteractionId
+    supervision: SupervisionId
+    mode: SuperviseMode
+    phone: PhoneId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchSupervision(Command):
+    """Another mode on the same leg; SupervisionModeChanged follows."""
+
+    interaction: InteractionId
+    supervision: SupervisionId
+    mode: SuperviseMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowSupervision(Command):
+    """The conversation has moved to another agent, or (``listen_only``) to none: so does the
+    supervisor's leg. Without an agent the caller's side is heard, and nobody hears the supervisor.
+    """
+
+    interaction: InteractionId
+    supervision: SupervisionId
+    mode: SuperviseMode
+    listen_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSupervision(Command):
+    """Hang up the supervisor's leg; SupervisionEnded follows unless the interaction has ended."""
+
+    interaction: InteractionId
+    supervision: SupervisionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intercept(Command):
+    """Connect the caller with ``phone`` (with the leg of ``supervision``, if it is there) and
+    hang up the agent's leg: TakenOver, later TakeoverEnded. TakeoverEnded alone: nobody answered,
+    and the conversation goes on as it was.
+    """
+
+    interaction: InteractionId
+    phone: PhoneId
+    supervision: SupervisionId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BringBack(Command):
+    """Take the caller out of the conversation, back under control: CallerReturned follows.
+
+    The agent's leg is hung up; no AgentHungUp is told of it.
+    """
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold(Command):
+    """Part caller and agent; the caller hears ``music``. HoldChanged follows."""
+
+    interaction: InteractionId
+    music: str = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unhold(Command):
+    """Join caller and agent again. HoldChanged follows."""
+
+    interaction: InteractionId

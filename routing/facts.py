@@ -23,6 +23,7 @@ from routing.ids import (
     QueueId,
     RecordingId,
     StepId,
+    SupervisionId,
     TimerId,
 )
 
@@ -65,6 +66,14 @@ class StepOutcome(StrEnum):
     DIGITS = "digits"
     TIMED_OUT = "timed_out"
     FAILED = "failed"
+
+
+class SuperviseMode(StrEnum):
+    """What a supervisor does on a live conversation, all of them hearing both sides."""
+
+    MONITOR = "monitor"  # nobody hears the supervisor
+    WHISPER = "whisper"  # the agent alone does
+    BARGE = "barge"  # agent and caller do
 
 
 def _text(name: str, value: str, *, empty: bool = False) -> None:
@@ -426,3 +435,160 @@ class CustomerCallFailed(Fact):
     interaction: InteractionId
     cause: int = 0
     reason: str = ""
+
+
+# --- supervision -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuperviseRequested(Fact):
+    """``by`` (user name, with the right to do so) wants to hear a conversation at ``phone``."""
+
+    interaction: InteractionId
+    supervision: SupervisionId
+    mode: SuperviseMode
+    phone: PhoneId
+    by: str
+
+    def __post_init__(self) -> None:
+        _text("supervision", self.supervision)
+        _text("phone", self.phone)
+        _text("by", self.by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuperviseModeRequested(Fact):
+    """The supervisor wants another mode, without being called again."""
+
+    interaction: InteractionId
+    supervision: SupervisionId
+    mode: SuperviseMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuperviseStopRequested(Fact):
+    """The supervisor wants to leave the conversation (``by``: who says so)."""
+
+    interaction: InteractionId
+    supervision: SupervisionId
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisionStarted(Fact):
+    """The supervisor's phone was answered, and hears the conversation from now on."""
+
+    interaction: InteractionId
+    supervision: SupervisionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisionModeChanged(Fact):
+    """The PBX has switched the mode: on our request, or by a digit at the supervisor's phone."""
+
+    interaction: InteractionId
+    supervision: SupervisionId
+    mode: SuperviseMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisionEnded(Fact):
+    """The supervisor's leg is gone, or never came about."""
+
+    interaction: InteractionId
+    supervision: SupervisionId
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterceptRequested(Fact):
+    """``by`` takes the conversation over at ``phone``: the agent is to leave it.
+
+    ``supervision``: the leg at which ``by`` listens already, if so; it is used then.
+    """
+
+    interaction: InteractionId
+    by: str
+    phone: PhoneId
+    reason: str = ""
+    supervision: SupervisionId | None = None
+
+    def __post_init__(self) -> None:
+        _text("by", self.by)
+        _text("phone", self.phone)
+        _text("reason", self.reason, empty=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver(Fact):
+    """The caller talks with the one who took over; the agent's leg is gone."""
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeoverEnded(Fact):
+    """The one who took over has left, or could not be reached (``connected`` false)."""
+
+    interaction: InteractionId
+    connected: bool
+    reason: str = ""
+
+
+# --- control of a conversation ---------------------------------------------------------------------
+
+
+class TransferKind(StrEnum):
+    """What ``TransferRequested.to`` names."""
+
+    AGENT = "agent"
+    QUEUE = "queue"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReleaseRequested(Fact):
+    """``by`` takes the agent out of the conversation by force.
+
+    The caller goes to the head of ``to_queue`` (of the queue it came from, when ``None``).
+    """
+
+    interaction: InteractionId
+    by: str
+    reason: str = ""
+    to_queue: QueueId | None = None
+
+    def __post_init__(self) -> None:
+        _text("by", self.by)
+        _text("reason", self.reason, empty=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRequested(Fact):
+    """Blind transfer: the caller leaves the agent for an agent, a queue or an outside number."""
+
+    interaction: InteractionId
+    by: str
+    kind: TransferKind
+    to: str
+
+    def __post_init__(self) -> None:
+        _text("by", self.by)
+        _text("to", self.to)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRequested(Fact):
+    """The caller is to hear music, and the agent nothing (``hold`` false: together again)."""
+
+    interaction: InteractionId
+    by: str
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldChanged(Fact):
+    """The PBX has parted caller and agent (``held``), or joined them again."""
+
+    interaction: InteractionId
+    held: bool

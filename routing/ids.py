@@ -13,6 +13,7 @@ OfferId = NewType("OfferId", str)
 StepId = NewType("StepId", str)
 """``<interaction>.s<n>``: the n-th prompt or digit collection of the interaction."""
 TimerId = NewType("TimerId", str)
+SupervisionId = NewType("SupervisionId", str)
 RecordingId = NewType("RecordingId", str)
 CustomerId = NewType("CustomerId", str)
 PhoneId = NewType("PhoneId", str)

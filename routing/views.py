@@ -8,8 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from routing.facts import AgentStatus, Channel, Party
-from routing.ids import AgentId, CustomerId, InteractionId, OfferId, PhoneId, QueueId
+from routing.facts import AgentStatus, Channel, Party, SuperviseMode
+from routing.ids import (
+    AgentId,
+    CustomerId,
+    InteractionId,
+    OfferId,
+    PhoneId,
+    QueueId,
+    SupervisionId,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +62,17 @@ class QueueView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorView:
+    """Somebody who supervises an interaction. ``active`` false: the phone still rings."""
+
+    id: SupervisionId
+    by: str  # user name
+    mode: SuperviseMode
+    phone: PhoneId
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionView:
     """One interaction now. ``state`` as in ``interaction_state``."""
 
@@ -76,6 +95,9 @@ class InteractionView:
     customer_name: str
     recording: bool
     outcome: str | None
+    supervisors: tuple[SupervisorView, ...] = ()
+    taken_over_by: str = ""  # user name of a supervisor who talks with the caller
+    on_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
