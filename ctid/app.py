@@ -24,7 +24,9 @@ from ctid.http.server import HttpServer, start_http
 from ctid.http.services import HttpSettings, RecordingFile, Services
 from ctid.lifecycle import Stage, run_stages
 from ctid.pump import Pump
+from ctid.queues_desk import QueuesDesk, Refused
 from ctid.queues_file import LoadedQueues
+from ctid.queues_store import QueuesStore
 from ctid.recordings import RecordingKeeper
 from ctid.records import RecordWriter, Writing
 from ctid.screen_pop import ScreenPops
@@ -43,7 +45,6 @@ from routing import commands as c
 from routing.engine import Engine
 from routing.facts import ConfigChanged, Fact
 from routing.ids import InteractionId, RecordingId
-from routing.model import RoutingConfig
 from routing.views import Changes
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,9 @@ class Daemon:
         self._queues = queues
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._http: HttpServer | None = None
+        self._journal_task: asyncio.Task[None] | None = None
+        self._telephony: asyncio.Task[None] | None = None
 
     async def run(self) -> int:
         """Serve until SIGTERM or SIGINT. Returns 0 after a clean stop, 1 otherwise."""
@@ -72,20 +76,34 @@ class Daemon:
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         notifier = Notifier()
+        watchdog = Watchdog(notifier, self._pump.settled)
+        failed = False
         try:
             await self._start()
+            watchdog.start()
+            notifier.send("READY=1")
+            log.info("serving", http=self._http.url if self._http else "")
+            failed = await self._until_stopped()
         except OSError as error:
             log.error("start_failed", why=str(error))
-            await self._stop()
-            return 1
-        watchdog = Watchdog(notifier, self._pump.settled)
-        watchdog.start()
-        notifier.send("READY=1")
-        log.info("ready", http=f"http://{self._settings.http.host}:{self._http.port}/")
-        await self._stopping.wait()
+            failed = True
         notifier.send("STOPPING=1")
         await watchdog.stop()
-        return 0 if await self._stop() else 1
+        clean = await self._stop()
+        return 0 if clean and not failed else 1
+
+    async def _until_stopped(self) -> bool:
+        """Wait for a signal. True: the telephony side could not be started at all."""
+        stop = spawn(self._stopping.wait(), name="wait for a signal")
+        telephony = self._telephony
+        assert telephony is not None
+        await asyncio.wait({telephony, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if telephony.done() and telephony.exception() is not None:
+            log.error("telephony_not_started", why=str(telephony.exception()))
+            await cancel_and_wait(stop)
+            return True
+        await stop
+        return False
 
     # --- wiring -----------------------------------------------------------------------------------
 
@@ -104,7 +122,7 @@ class Daemon:
             intake_dir=settings.recordings.intake_dir,
             library_dir=settings.recordings.library_dir,
         )
-        self._engine = Engine(self._queues.config, seed=int(clock.now_s()))
+        self._engine = Engine(self._queues.config, seed=0)
         self._hub = EventHub(clock)
         self._announcer = Announcer(self._engine, self._hub, clock)
         self._continuity = Continuity(self._engine, self._journal)
@@ -159,6 +177,9 @@ class Daemon:
             publish=self._publish,
             first_seq=self._journal.next_seq,
         )
+        self._desk = QueuesDesk(
+            QueuesStore(settings.queues_file), self._pump.submit, clock, self._on_queues
+        )
         self._pump.listen(self._pops.on_fact)
         self._pump.listen(self._keeper.on_fact)
 
@@ -180,16 +201,12 @@ class Daemon:
 
     async def _start(self) -> None:
         self._journal_task = spawn(self._journal.run(), name="journal")
-        self._report(_config_fact(self._queues.config, self._queues.version))
+        config, version = self._queues.config, self._queues.version
+        self._report(ConfigChanged(config=config.to_data(), version=version))
         self._switch.on_reconnect(self._on_reconnect)
-        # people can log in while the PBX is still away
-        self._http: HttpServer = await start_http(self._services())
-        self._start_task = spawn(self._start_telephony(), name="telephony start")
-        stop = spawn(self._stopping.wait(), name="stop while starting")
-        await asyncio.wait({self._start_task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if self._start_task.done():
-            self._start_task.result()
+        self._telephony = spawn(self._start_telephony(), name="telephony start")
+        # people can log in while the PBX is still away; /readyz tells
+        self._http = await start_http(self._services())
 
     async def _start_telephony(self) -> None:
         """Connect, compare with the PBX, and only then let callers in."""
@@ -245,13 +262,14 @@ class Daemon:
             ),
             readiness=self._readiness,
             recordings=self._recording_file,
+            queues=self._desk,
         )
 
     def _readiness(self) -> Mapping[str, bool]:
         return {
             "pbx": self._switch.connected,
             "journal": not self._journal.pressed,
-            "recovered": self._start_task.done(),
+            "recovered": self._telephony is not None and self._telephony.done(),
         }
 
     async def _recording_file(self, recording: RecordingId) -> RecordingFile | None:
@@ -268,19 +286,15 @@ class Daemon:
 
     async def _reload_queues(self) -> None:
         try:
-            queues = await asyncio.to_thread(
-                queues_file.load, self._settings.queues_file, self._clock.wall().date()
-            )
+            await self._desk.reload()
         except ConfigFileError as error:
             log.error("reload_refused", problems=[str(p) for p in error.problems])
-            return
-        receipt = await self._pump.submit(_config_fact(queues.config, queues.version))
-        if not receipt.accepted:
-            log.error("reload_refused", problems=[receipt.reason])
-            return
-        self._queues = queues
+        except Refused as error:
+            log.error("reload_refused", problems=[str(error)])
+
+    def _on_queues(self, loaded: LoadedQueues) -> None:
+        self._queues = loaded
         self._announcer.config_changed()
-        log.info("reloaded", version=queues.version)
 
     def _on_reconnect(self) -> None:
         spawn(self._reconcile(), name="reconcile")
@@ -306,10 +320,12 @@ class Daemon:
 
     async def _refuse(self) -> None:
         await self._switch.stop_accepting()
-        if hasattr(self, "_http"):
-            await self._http.stop()
+        if self._http is not None:
+            self._http.refuse()
 
     async def _drain(self) -> None:
+        if self._http is not None:
+            await self._http.drain()
         await self._pump.settled()
         await self._executor.drained()
 
@@ -323,13 +339,10 @@ class Daemon:
         self._pump.close()
         self._timers.close()
         await self._switch.close()
-        await cancel_and_wait(getattr(self, "_start_task", None))
+        await cancel_and_wait(self._telephony)
         await self._executor.close()
         await self._records.close()
         await self._keeper.close()
-        await cancel_and_wait(getattr(self, "_journal_task", None))
-        self._hub.close()
-
-
-def _config_fact(config: RoutingConfig, version: str) -> ConfigChanged:
-    return ConfigChanged(config=config.to_data(), version=version)
+        await cancel_and_wait(self._journal_task)
+        if self._http is not None:
+            await self._http.close()

@@ -42,7 +42,11 @@ def configure(level: str = "info", style: str = "auto") -> None:
     console = style == "console" or (style == "auto" and terminal)
     number = logging.getLevelNamesMapping()[level.upper()]
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=terminal)
+        structlog.dev.ConsoleRenderer(
+            # the richer formatter prints local variables: numbers and passwords among them
+            colors=terminal,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if console
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
