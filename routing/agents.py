@@ -199,8 +199,11 @@ def begin_wrap_up(floor: Floor, agent: AgentRecord, live: Interaction) -> None:
     elif queue.disposition_ends_wrap_up:
         wrap_up_s = 0.0
     if wrap_up_s <= 0 or agent.status is AgentStatus.LOGGED_OUT:
-        engagement.until = floor.now
-        end_wrap_up(floor, agent, engagement)
+        engagement.pool.waits.handled(talk_s)
+        engagement.move("wrap_up_over", floor.now)
+        del agent.engagements[live.id]
+        _free(floor, agent, turn_used=True, phone=live.channel in PHONE_CHANNELS)
+        refresh(floor, agent)
         return
     engagement.until = floor.now + wrap_up_s
     _time_wrap_up(floor, agent, engagement)
@@ -243,16 +246,15 @@ def extend_wrap_up(
 def end_wrap_up(floor: Floor, agent: AgentRecord, engagement: Engagement) -> None:
     """The agent is done with the interaction."""
     wrap_up_s = floor.now - engagement.since
+    # talk and wrap-up: for so long the agent was not there for the next
+    engagement.pool.waits.handled(floor.now - engagement.talk_since)
     engagement.move("wrap_up_over", floor.now)
     del agent.engagements[engagement.interaction]
     floor.cancel_timer(wrap_up_timer(agent, engagement))
-    if wrap_up_s > 0:
-        amend(
-            floor,
-            AmendContactRecord(
-                interaction=engagement.interaction, agent=agent.id, wrap_up_s=wrap_up_s
-            ),
-        )
+    amend(
+        floor,
+        AmendContactRecord(interaction=engagement.interaction, agent=agent.id, wrap_up_s=wrap_up_s),
+    )
     _free(
         floor, agent, turn_used=True, phone=engagement.channel in PHONE_CHANNELS and not wrap_up_s
     )

@@ -24,7 +24,7 @@ def settle(floor: Floor) -> None:
         agent = freed[0]
         live = most_urgent_for(floor, agent)
         if live is None:
-            _stand_idle(agent)
+            _stand_idle(agent)  # or not, if something has come between
         else:
             _offer(floor, live, [agent.seats[_pool_id(live)]])
         return
@@ -47,23 +47,23 @@ def most_urgent_for(floor: Floor, agent: AgentRecord) -> Interaction | None:
     """The waiting interaction that this agent should take now."""
     best: tuple[float, int] | None = None
     found: Interaction | None = None
-    for entry in agent.wanted.values():
-        live: Interaction = entry[-1]
-        if live.pool is None or not agent.accepts(live.pool.queue.channel):
-            continue
-        key = (served_at(floor, entry), entry[1])
-        if best is None or key < best:
-            best, found = key, live
     for channel, seats in agent.seats_by_channel:
         if not agent.accepts(channel):
             continue
         for seat in seats:
-            head = seat.pool.head_for(seat) if seat.pool.lines else None
+            pool = seat.pool
+            head = pool.head_for(seat) if pool.lines else None
             if head is None:
                 continue
-            key = (served_at(floor, head), head[1])
+            key = (served_at(floor, head) if pool.queue.sl_boost_s else head[0], head[1])
             if best is None or key < best:
                 best, found = key, head[-1]
+    for entry in agent.wanted.values():
+        live: Interaction = entry[-1]
+        assert live.pool is not None
+        key = (served_at(floor, entry), entry[1])
+        if agent.accepts(live.pool.queue.channel) and (best is None or key < best):
+            best, found = key, live
     return found
 
 
@@ -122,8 +122,7 @@ def _stands_idle(agent: AgentRecord) -> bool:
 
 def _unique_agents(floor: Floor) -> list[AgentRecord]:
     if len(floor.freed) == 1:
-        agent = floor.freed.pop()
-        return [agent] if _may_gain(agent) else []
+        return [floor.freed.pop()]
     agents = list({a.order: a for a in floor.freed}.values())
     floor.freed.clear()
     return [a for a in agents if _may_gain(a)]

@@ -11,7 +11,7 @@ from routing.agent_state import TABLE as AGENT_TABLE
 from routing.commands import AmendContactRecord, OfferAccount, Outcome
 from routing.errors import UnknownTransition
 from routing.estimate import ExpectedWait
-from routing.facts import AgentStatus, Channel, Party, PhoneState
+from routing.facts import AgentStatus, Channel, Party, PhoneState, SuperviseMode
 from routing.ids import (
     AgentId,
     CustomerId,
@@ -22,6 +22,7 @@ from routing.ids import (
     QueueId,
     RecordingId,
     StepId,
+    SupervisionId,
     TimerId,
 )
 from routing.interaction_state import TABLE as INTERACTION_TABLE
@@ -141,6 +142,14 @@ class AgentRecord:
         states = {e.state for e in engagements.values()}
         return next(s for s in FOREMOST if s in states)
 
+    @property
+    def on_the_phone(self) -> bool:
+        """Whether an interaction of ours is at the agent's phone, or about to be."""
+        return any(
+            e.channel in PHONE_CHANNELS and e.state not in (AgentState.IDLE, AgentState.WRAP_UP)
+            for e in self.engagements.values()
+        )
+
     def accepts(self, channel: Channel) -> bool:
         """Whether the agent could be offered an interaction of this channel now."""
         if self.status is not AgentStatus.AVAILABLE or self.resting_until:
@@ -165,9 +174,12 @@ class AgentRecord:
 
     def note_load(self, now: float) -> None:
         """Bring the recent busy share up to ``now``, and follow whether the agent is busy."""
-        fade = exp(-max(0.0, now - self.busy_share_at) / LOAD_MEMORY_S)
-        self.busy_share = 1 - (1 - self.busy_share) * fade if self.busy else self.busy_share * fade
-        self.busy_share_at = now
+        passed_s = now - self.busy_share_at
+        if passed_s > 0:
+            fade = exp(-passed_s / LOAD_MEMORY_S)
+            share = self.busy_share
+            self.busy_share = 1 - (1 - share) * fade if self.busy else share * fade
+            self.busy_share_at = now
         self.busy = bool(self.engagements)
 
     @property
@@ -243,6 +255,29 @@ class OfferRecord:
         self.reason = ""  # why it was cancelled
 
 
+class Supervision:
+    """A supervisor's leg on one interaction."""
+
+    __slots__ = ("active", "by", "id", "mode", "phone")
+
+    def __init__(
+        self, supervision: SupervisionId, by: str, phone: PhoneId, mode: SuperviseMode
+    ) -> None:
+        self.id = supervision
+        self.by = by
+        self.phone = phone
+        self.mode = mode
+        self.active = False  # answered
+
+
+class Onward(NamedTuple):
+    """Where a caller goes who was taken out of a conversation."""
+
+    pool: Pool
+    agent: AgentRecord | None = None
+    number: str = ""  # an outside one; ``pool`` is where the caller waits if it is not reached
+
+
 class Interaction:
     """One interaction, from arrival to end."""
 
@@ -272,8 +307,10 @@ class Interaction:
         "disposed",
         "ended_at",
         "entry",
+        "first",
         "flow",
         "handed_over",
+        "held",
         "id",
         "identified",
         "language",
@@ -286,6 +323,7 @@ class Interaction:
         "offer",
         "offer_no",
         "offers",
+        "onward",
         "pool",
         "preferred",
         "priority",
@@ -295,6 +333,7 @@ class Interaction:
         "recording_failures",
         "recording_no",
         "recordings",
+        "rejoined",
         "requirements",
         "rounds",
         "running_recordings",
@@ -303,6 +342,9 @@ class Interaction:
         "step",
         "step_index",
         "step_no",
+        "supervisions",
+        "taken_since",
+        "taker",
         "talk_s",
         "talk_since",
         "timers",
@@ -376,6 +418,14 @@ class Interaction:
         self.running_recordings: set[RecordingId] = set()
         self.recording_failures: list[str] = []
         self.disposed = False
+        # supervision and control
+        self.supervisions: dict[SupervisionId, Supervision] = {}
+        self.taker = ""  # who takes it over, or has
+        self.taken_since: float | None = None
+        self.held = False
+        self.onward: Onward | None = None
+        self.first = False  # at the head of its queue
+        self.rejoined = False  # was in a conversation before: the queue's door rules are behind it
         # callback
         self.customer_here = channel is not Channel.CALLBACK
         self.callback_attempts = 0

@@ -334,6 +334,7 @@ def test_overflow_by_expected_wait_and_by_skills_nobody_has() -> None:
         >> InteractionArrived interaction=i caller=1 did=a
         << Offer interaction=i queue=a targets=1
         >> InteractionArrived interaction=j caller=1 did=a
+        << Offer interaction=j queue=b targets=2
         """,
     )
     assert [v.queue for v in engine.live_interactions()] == ["b", "a", "b"]
