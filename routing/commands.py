@@ -308,7 +308,7 @@ class AmendContactRecord(Command):
     wrap_up_s: float | None = None
 
 
-# --- supervision and control of a conversation -----------------------------------------------------
+# --- supervision and control of a conversation ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

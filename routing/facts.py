@@ -437,7 +437,7 @@ class CustomerCallFailed(Fact):
     reason: str = ""
 
 
-# --- supervision -----------------------------------------------------------------------------------
+# --- supervision ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -535,7 +535,7 @@ class TakeoverEnded(Fact):
     reason: str = ""
 
 
-# --- control of a conversation ---------------------------------------------------------------------
+# --- control of a conversation ---
 
 
 class TransferKind(StrEnum):

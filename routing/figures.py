@@ -8,7 +8,7 @@ from routing.floor import Floor
 from routing.interaction_state import State
 from routing.pool import Figures, Pool
 from routing.records import AgentRecord, Interaction
-from routing.views import AgentView, InteractionView, QueueView
+from routing.views import AgentView, InteractionView, QueueView, SupervisorView
 
 WITH_AGENT = (State.TALKING, State.ENDED)
 
@@ -92,4 +92,12 @@ def interaction_view(live: Interaction) -> InteractionView:
         customer_name=live.customer_name,
         recording=bool(live.running_recordings),
         outcome=live.leaving.value if live.leaving is not None else None,
+        supervisors=tuple(
+            SupervisorView(id=s.id, by=s.by, mode=s.mode, phone=s.phone, active=s.active)
+            for s in live.supervisions.values()
+        )
+        if live.supervisions
+        else (),
+        taken_over_by=live.taker if live.taken_since is not None else "",
+        on_hold=live.held,
     )

@@ -23,6 +23,8 @@ class State(StrEnum):
     TALKING = "talking"
     AFTER_CALL = "after_call"  # the agent has left, the caller is still there
     EXTERNAL = "external"  # connected to an outside number
+    MOVING = "moving"  # taken out of a conversation, not under control yet
+    TAKEN_OVER = "taken_over"  # talks with a supervisor
     RELEASING = "releasing"  # hung up by us, not confirmed yet
     ADRIFT = "adrift"  # keeps its place, but is not under control until CallerReturned
     ENDED = "ended"
@@ -32,6 +34,7 @@ class State(StrEnum):
 
 E, W, O, X = State.ENTERING, State.WAITING, State.OFFERING, State.WITHDRAWING  # noqa: E741
 C, T, A = State.CALLING, State.TALKING, State.AFTER_CALL
+M, V = State.MOVING, State.TAKEN_OVER
 P, R, D, Z = State.EXTERNAL, State.RELEASING, State.ADRIFT, State.ENDED
 
 TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
@@ -67,6 +70,10 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "ReleaseRequested": (R, W, Z),
         "sent_on": (E,),
         "released": (R, Z),
+        "RecordingStarted": (W,),
+        "RecordingEnded": (W,),
+        "RecordingFailed": (W,),
+        "AgentHungUp": (W,),
     },
     State.OFFERING: {
         "OfferRinging": (O,),
@@ -86,6 +93,10 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "ReleaseRequested": (R, Z),
         "sent_on": (X,),
         "released": (R, Z),
+        "RecordingStarted": (O,),
+        "RecordingEnded": (O,),
+        "RecordingFailed": (O,),
+        "AgentHungUp": (O,),
     },
     State.WITHDRAWING: {
         "OfferRinging": (X,),
@@ -104,6 +115,10 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "CallbackRequested": (R,),
         "ReleaseRequested": (R, Z),
         "released": (R, Z),
+        "RecordingStarted": (X,),
+        "RecordingEnded": (X,),
+        "RecordingFailed": (X,),
+        "AgentHungUp": (X,),
     },
     State.CALLING: {
         "CustomerAnswered": (T, O),
@@ -132,6 +147,12 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "ControlLost": (T,),
         "CallerReturned": (A,),
         "ReleaseRequested": (R, W),
+        "SuperviseRequested": (T,),
+        "InterceptRequested": (T,),
+        "TakenOver": (V,),
+        "AgentReleaseRequested": (M,),
+        "TransferRequested": (M,),
+        "HoldRequested": (T,),
         "RecordingStarted": (T,),
         "RecordingEnded": (T,),
         "RecordingFailed": (T,),
@@ -165,6 +186,47 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "ControlLost": (P,),
         "CallerReturned": (E, W, P, R),
         "ReleaseRequested": (R,),
+        "RecordingStarted": (P,),
+        "RecordingEnded": (P,),
+        "RecordingFailed": (P,),
+        "AgentHungUp": (P,),
+    },
+    State.MOVING: {
+        "CallerReturned": (W, P),
+        "CallerHungUp": (Z,),
+        "AgentHungUp": (M,),
+        "StepFinished": (M,),
+        "OfferRinging": (M,),
+        "OfferDeclined": (M,),
+        "OfferFailed": (M,),
+        "OfferEnded": (M,),
+        "CustomerMatched": (M,),
+        "CustomerNotFound": (M,),
+        "TimerFired": (M, R),
+        "CommandFailed": (M, R),
+        "ControlLost": (M,),
+        "ReleaseRequested": (R,),
+        "RecordingStarted": (M,),
+        "RecordingEnded": (M,),
+        "RecordingFailed": (M,),
+        "DispositionSet": (M,),
+    },
+    State.TAKEN_OVER: {
+        "TakeoverEnded": (R,),
+        "CallerHungUp": (Z,),
+        "AgentHungUp": (V,),
+        "StepFinished": (V,),
+        "CustomerMatched": (V,),
+        "CustomerNotFound": (V,),
+        "TimerFired": (V,),
+        "CommandFailed": (V,),
+        "ControlLost": (V,),
+        "CallerReturned": (V,),
+        "ReleaseRequested": (R,),
+        "RecordingStarted": (V,),
+        "RecordingEnded": (V,),
+        "RecordingFailed": (V,),
+        "DispositionSet": (V,),
     },
     State.RELEASING: {
         "CallerHungUp": (Z,),
@@ -214,6 +276,23 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
     },
     State.ENDED: {},
 }
+
+
+STAYS: Final = (
+    "SuperviseModeRequested",
+    "SuperviseStopRequested",
+    "SupervisionStarted",
+    "SupervisionModeChanged",
+    "SupervisionEnded",
+    "TakeoverEnded",
+    "HoldChanged",
+)
+"""What the PBX tells of supervisors' legs and of hold may be overtaken by anything: such a fact is
+taken in every state in which nothing else is said of it above, and leaves it."""
+
+for _state, _row in TABLE.items():
+    for _event in STAYS if _state is not State.ENDED else ():
+        _row.setdefault(_event, (_state,))
 
 
 def diagram() -> str:

@@ -339,6 +339,7 @@ class Queue:
     service_level_s: float = 20.0
     short_abandon_s: float = 5.0
     teams: tuple[str, ...] = ()  # who may supervise it; empty: every supervisor
+    supervision_notice: bool = False  # agents are told when somebody listens, whispers or barges in
 
 
 # --- flows -----------------------------------------------------------------------------------

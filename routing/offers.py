@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routing import agents, audio, place, withdrawal
+from routing import agents, audio, place, watchers, withdrawal
 from routing.commands import (
     CallCustomer,
     CancelOffer,
@@ -234,6 +234,8 @@ def connected(floor: Floor, live: Interaction, agent: AgentRecord, pool: Pool, e
         live.agents.append(agent.id)
     live.talk_since = floor.now
     live.after = ""
+    live.first = False
+    watchers.follow(floor, live, listen_only=False)
     agent.calls += 1
     agent.since = floor.now
     seat = agent.seats.get(pool.queue.id)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from routing import agents, callbacks, ending, flows, offers, place, recovery, reload, waiting
+from routing import (
+    agents,
+    callbacks,
+    control,
+    ending,
+    flows,
+    offers,
+    place,
+    recovery,
+    reload,
+    supervision,
+    waiting,
+)
 from routing import facts as f
 from routing.agent_state import AgentState
 from routing.commands import LookUpCustomer, Outcome, Release
@@ -146,10 +158,13 @@ def caller_returned(floor: Floor, live: Interaction, fact: f.CallerReturned) -> 
     """Under control (again)."""
     if live.state is State.ADRIFT:
         recovery.returned(floor, live)
+    elif live.state is State.MOVING:
+        control.returned(floor, live)
     elif live.state is State.TALKING:
         _after_call(floor, live, "CallerReturned")
     elif live.state is State.EXTERNAL:
-        flows.external_over(floor, live, "CallerReturned", True)
+        if not control.external_over(floor, live, "CallerReturned", True):
+            flows.external_over(floor, live, "CallerReturned", True)
     elif live.state in (State.RELEASING, State.AFTER_CALL):
         floor.emit(Release(interaction=live.id))
     elif live.state in (State.OFFERING, State.WITHDRAWING):
@@ -159,7 +174,9 @@ def caller_returned(floor: Floor, live: Interaction, fact: f.CallerReturned) -> 
 
 def external_ended(floor: Floor, live: Interaction, fact: f.ExternalEnded) -> None:
     """Back from an outside number."""
-    if live.state is State.EXTERNAL:
+    if live.state is State.EXTERNAL and not control.external_over(
+        floor, live, "ExternalEnded", fact.answered
+    ):
         flows.external_over(floor, live, "ExternalEnded", fact.answered)
 
 
@@ -314,6 +331,8 @@ def command_failed(floor: Floor, live: Interaction, fact: f.CommandFailed) -> No
     """A command could not be carried out."""
     live.note_cause(f"{fact.command} failed: {fact.reason}"[: f.MAX_TEXT])
     command = fact.command
+    control.command_failed(floor, live, command)
+    supervision.command_failed(floor, live, command)
     if command == "Offer" and live.offer is not None and fact.offer == live.offer.id:
         for agent in list(live.offer.asked):
             offers.failed(floor, live, live.offer.id, agent, fact.reason)
@@ -321,7 +340,8 @@ def command_failed(floor: Floor, live: Interaction, fact: f.CommandFailed) -> No
     elif command == "Release" and live.state in (State.RELEASING, State.AFTER_CALL):
         ending.finish(floor, live, "CommandFailed")
     elif command == "SendTo" and live.state is State.EXTERNAL:
-        flows.external_over(floor, live, "CommandFailed", False)
+        if not control.external_over(floor, live, "CommandFailed", False):
+            flows.external_over(floor, live, "CommandFailed", False)
     elif command == "CallCustomer" and live.state is State.CALLING:
         offers.call_over(floor, live, "CommandFailed", fact.reason)
     elif command in ("Play", "CollectDigits", "RecordMessage") and fact.step is not None:
@@ -415,7 +435,9 @@ def unknown_interaction(floor: Floor, fact: f.Fact) -> None:
     """A fact about an interaction that is not live. Some may well come after the end."""
     if isinstance(fact, f.RecordingStarted | f.RecordingEnded | f.RecordingFailed | f.StepFinished):
         return
-    if isinstance(fact, f.CommandFailed):
+    if isinstance(fact, f.CommandFailed | f.SupervisionEnded | f.TakeoverEnded | f.HoldChanged):
+        return
+    if isinstance(fact, f.SupervisionStarted | f.SupervisionModeChanged):
         return
     raise UnknownTransition(f"{type(fact).__name__}: {fact} is about nothing that is live")
 
@@ -441,6 +463,19 @@ OF_INTERACTION: Final[dict[type, Callable[[Floor, Interaction, Any], None]]] = {
     f.ReleaseRequested: release_requested,
     f.CustomerAnswered: customer_answered,
     f.CustomerCallFailed: customer_call_failed,
+    f.SuperviseRequested: supervision.requested,
+    f.SuperviseModeRequested: supervision.mode_requested,
+    f.SuperviseStopRequested: supervision.stop_requested,
+    f.SupervisionStarted: supervision.started,
+    f.SupervisionModeChanged: supervision.mode_changed,
+    f.SupervisionEnded: supervision.ended,
+    f.InterceptRequested: supervision.intercept_requested,
+    f.TakenOver: supervision.taken_over,
+    f.TakeoverEnded: supervision.takeover_ended,
+    f.AgentReleaseRequested: control.agent_release_requested,
+    f.TransferRequested: control.transfer_requested,
+    f.HoldRequested: control.hold_requested,
+    f.HoldChanged: control.hold_changed,
 }
 
 OF_FLOOR: Final[dict[type, Callable[[Floor, Any], None]]] = {

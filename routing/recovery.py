@@ -44,6 +44,8 @@ _COPIED = (
     "callback_attempts",
     "not_before",
     "handed_over",
+    "first",
+    "rejoined",
 )
 _LISTS = ("queues", "agents", "recordings", "recording_failures", "causes")
 
@@ -267,7 +269,7 @@ def control_lost(floor: Floor, live: Interaction) -> None:
 
 def returned(floor: Floor, live: Interaction) -> None:
     """Under control again: on from where it was."""
-    if live.answered_at is not None:
+    if live.answered_at is not None and live.entry is None:
         live.move("CallerReturned", State.ENTERING)
         ending.release(floor, live, "released", Outcome.ANSWERED)
         return

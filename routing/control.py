@@ -1,0 +1,187 @@
+"""Control of a conversation: force-release, blind transfer, hold.
+
+A caller who leaves a conversation is *moving* until the PBX says that the leg is under control
+again; what then follows is kept as ``Onward``.
+"""
+
+from __future__ import annotations
+
+from routing import ending, waiting, watchers
+from routing import facts as f
+from routing.commands import BringBack, Hold, Outcome, SendTo, Unhold
+from routing.errors import UnknownTransition
+from routing.facts import AgentStatus, TransferKind
+from routing.floor import Floor
+from routing.ids import AgentId, QueueId
+from routing.interaction_state import State
+from routing.pool import Pool
+from routing.records import AgentRecord, Interaction, Onward
+
+TRANSFER_RING_S = 45.0
+"""How long an outside number rings before the caller comes back to the queue."""
+PATIENCE_S = 40.0
+"""How long a caller waits for the agent it was transferred to; then any agent of the queue."""
+
+
+def agent_release_requested(floor: Floor, live: Interaction, fact: f.AgentReleaseRequested) -> None:
+    """The agent is taken out; the caller waits at the head of the queue, or in another one."""
+    pool = _pool(floor, live, fact.to_queue)
+    live.note_cause(
+        f"agent released by {fact.by}" + (f": {fact.reason}" if fact.reason else ""),
+    )
+    live.first = fact.to_queue is None
+    _leave(floor, live, "AgentReleaseRequested", Onward(pool))
+
+
+def transfer_requested(floor: Floor, live: Interaction, fact: f.TransferRequested) -> None:
+    """Blind transfer."""
+    if fact.kind is TransferKind.QUEUE:
+        onward = Onward(_pool(floor, live, QueueId(fact.to)))
+    elif fact.kind is TransferKind.AGENT:
+        agent = _target(floor, live, AgentId(fact.to))
+        onward = Onward(_pool_of(live, agent), agent=agent)
+    else:
+        onward = Onward(_pool(floor, live, None), number=fact.to)
+    live.note_cause(f"transferred by {fact.by} to {fact.kind} {fact.to}"[: f.MAX_TEXT])
+    live.first = False
+    _leave(floor, live, "TransferRequested", onward)
+
+
+def _pool(floor: Floor, live: Interaction, queue: QueueId | None) -> Pool:
+    if queue is not None:
+        pool = floor.pools.get(queue)
+        if pool is None:
+            raise UnknownTransition(f"queue {queue} is not in the configuration")
+        return pool
+    own = live.pool
+    pool = floor.pools.get(own.queue.id) if own is not None else None
+    if pool is None:
+        raise UnknownTransition(f"{live.id} came from no queue: say which queue it goes to")
+    return pool
+
+
+def _target(floor: Floor, live: Interaction, agent_id: AgentId) -> AgentRecord:
+    agent = floor.agents.get(agent_id)
+    if agent is None:
+        raise UnknownTransition(f"agent {agent_id} is not in the configuration")
+    if live.agent is agent:
+        raise UnknownTransition(f"agent {agent_id} has this conversation")
+    if agent.status is not AgentStatus.AVAILABLE or not agent.accepts(live.channel):
+        raise UnknownTransition(f"agent {agent_id} is not free")
+    return agent
+
+
+def _pool_of(live: Interaction, agent: AgentRecord) -> Pool:
+    own = live.pool
+    if own is not None and own.queue.id in agent.seats:
+        return agent.seats[own.queue.id].pool
+    for seat in agent.seats.values():
+        if seat.pool.queue.channel is live.channel:
+            return seat.pool
+    raise UnknownTransition(f"agent {agent.id} is in no queue for this")
+
+
+def _leave(floor: Floor, live: Interaction, event: str, onward: Onward) -> None:
+    live.move(event, State.MOVING)
+    ending.agent_left(floor, live)
+    live.agent = None
+    live.held = False
+    live.taker = ""
+    live.onward = onward
+    floor.emit(BringBack(interaction=live.id))
+    floor.start_own_timer(
+        live,
+        "moving",
+        floor.config.reserve_lease_s,
+        lambda floor: _stuck(floor, live),
+    )
+    floor.touch(live)
+
+
+def _stuck(floor: Floor, live: Interaction) -> None:
+    if live.state is State.MOVING:
+        live.note_cause("the caller did not come back from the conversation")
+        ending.release(floor, live, "TimerFired", Outcome.ANSWERED)
+
+
+def returned(floor: Floor, live: Interaction) -> None:
+    """The caller is under control: on to where it was sent."""
+    onward = live.onward
+    assert onward is not None
+    floor.cancel_own_timer(live, "moving")
+    live.flow = None
+    watchers.follow(floor, live, listen_only=True)
+    if onward.number:
+        live.move("CallerReturned", State.EXTERNAL)
+        floor.emit(
+            SendTo(interaction=live.id, number=onward.number, ring_timeout_s=TRANSFER_RING_S)
+        )
+        floor.touch(live)
+        return
+    live.move("CallerReturned", State.WAITING)
+    _wait(floor, live, onward)
+
+
+def external_over(floor: Floor, live: Interaction, event: str, answered: bool) -> bool:
+    """An outside number that was transferred to: true if the caller comes back to the queue."""
+    onward = live.onward
+    if onward is None or not onward.number:
+        return False
+    live.onward = None
+    live.move(event, State.ENTERING)
+    if answered:
+        ending.release(floor, live, "released", Outcome.ANSWERED)
+        return True
+    live.note_cause(f"{onward.number} could not be reached")
+    live.first = True
+    live.move("sent_on", State.WAITING)
+    _wait(floor, live, Onward(onward.pool))
+    return True
+
+
+def _wait(floor: Floor, live: Interaction, onward: Onward) -> None:
+    live.onward = None
+    live.rejoined = True
+    agent = onward.agent
+    if not waiting.enter(floor, live, onward.pool) or agent is None:
+        return
+    live.preferred = agent
+
+    def widen(floor: Floor) -> None:
+        if live.preferred is agent:
+            agent.wanted.pop(live.id, None)
+            live.preferred = None
+            if live.state is State.WAITING:
+                waiting.resume(floor, live)
+
+    floor.start_own_timer(live, "patience", PATIENCE_S, widen)
+
+
+# --- hold ----------------------------------------------------------------------------------------
+
+
+def hold_requested(floor: Floor, live: Interaction, fact: f.HoldRequested) -> None:
+    """Music for the caller, or together again."""
+    if live.held == fact.hold:
+        raise UnknownTransition(f"{live.id} is {'' if fact.hold else 'not '}on hold")
+    if live.taker:
+        raise UnknownTransition(f"{live.taker} takes {live.id} over")
+    if fact.hold:
+        music = live.pool.queue.music if live.pool is not None else "default"
+        floor.emit(Hold(interaction=live.id, music=music))
+    else:
+        floor.emit(Unhold(interaction=live.id))
+
+
+def hold_changed(floor: Floor, live: Interaction, fact: f.HoldChanged) -> None:
+    """The PBX has done it."""
+    if live.state is State.TALKING and live.held != fact.held:
+        live.held = fact.held
+        watchers.follow(floor, live, listen_only=fact.held)
+        floor.touch(live)
+
+
+def command_failed(floor: Floor, live: Interaction, command: str) -> None:
+    """A caller who cannot be brought back is lost to us: an end, rather than a call in limbo."""
+    if command == BringBack.__name__ and live.state is State.MOVING:
+        ending.release(floor, live, "CommandFailed", Outcome.ANSWERED)
