@@ -241,9 +241,10 @@ class Actor:
             return self.phone(value) or ""
         if kind == "postal":
             return value if self.sees("address") else mask_tail(value)
-        if kind == "email":
-            return value if self.sees("email") else mask_mail(value)
-        return value if self.sees("email") else mask_tail(value)
+        if not self.sees("email"):
+            return mask_mail(value) if kind == "email" else mask_tail(value)
+        # an account's name may be a telephone number
+        return self.text(value) if kind != "email" or not self.sees("phone") else value
 
     def masked_values(self, value: Any, kind: str = "") -> Any:
         """A whole JSON value (audit, undo, export of rows) with every masked field masked."""

@@ -139,15 +139,18 @@ def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> 
     if "contact_points" in given:
         points = []
         for n, one in enumerate((given["contact_points"] or ())[:_MAX_LIST]):
-            try:
-                points.append(
-                    {**checked_point(one, plan, f"contact_points.{n}"), "id": one.get("id")}
-                )
-            except Invalid as error:
-                if "*" in str(one.get("value", "")) and one.get("id"):
+            if "***" in str(one.get("value", "")):  # shown masked, sent back as it was shown
+                if str(one.get("id") or "").isdigit():
                     points.append({"id": one["id"], "unseen": True})
                 else:
-                    errors.update(error.errors)
+                    errors[f"contact_points.{n}.value"] = "is masked; send the whole value"
+                continue
+            try:
+                point = checked_point(one, plan, f"contact_points.{n}")
+            except Invalid as error:
+                errors.update(error.errors)
+            else:
+                points.append({**point, "id": one.get("id")})
         out["contact_points"] = points
     if "addresses" in given:
         out["addresses"] = [

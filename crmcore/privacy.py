@@ -115,7 +115,10 @@ def ledger(conn: sqlite3.Connection, actor: Actor, customer: object) -> list[Row
         " WHERE customer = ? ORDER BY id DESC",
         (who,),
     )
-    return [{**dict(r), "id": str(r["id"]), "proof": actor.text(r["proof"])} for r in rows]
+    return [
+        {**dict(r), "id": str(r["id"])} | {k: actor.text(r[k]) for k in ("source", "proof")}
+        for r in rows
+    ]
 
 
 def may_contact(conn: sqlite3.Connection, customer: int, channel: str, purpose: str) -> bool:
@@ -340,7 +343,22 @@ _ROWS = (("import_refusals", "content", "[]"), ("import_changes", "change", "{}"
 
 
 def _elsewhere(conn: sqlite3.Connection, strings: list[str]) -> None:
-    """Other customers' texts that quote the person's number or mail address."""
+    """Other customers' texts that quote the person's number or mail address, and their index."""
+    quoted = " OR ".join("instr({0}, ?)" for _ in strings)
+    if not strings:
+        return
+    noted = [
+        row[0]
+        for row in conn.execute(
+            f"SELECT DISTINCT customer FROM notes WHERE {quoted.format('text')}", strings
+        )
+    ]
+    called = [
+        row[0]
+        for row in conn.execute(
+            f"SELECT id FROM contact_records WHERE {quoted.format('notes')}", strings
+        )
+    ]
     for table, column in _TEXTS:
         for one in strings:
             conn.execute(
@@ -348,6 +366,10 @@ def _elsewhere(conn: sqlite3.Connection, strings: list[str]) -> None:
                 f" WHERE instr({column}, ?1)",
                 (one, BLANK),
             )
+    for customer in noted:
+        search.index(conn, customer)
+    for record in called:
+        contact_records.index_notes(conn, record)
     for table, column, empty in _ROWS:
         for one in strings:
             conn.execute(f"UPDATE {table} SET {column} = ? WHERE instr({column}, ?)", (empty, one))

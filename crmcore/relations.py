@@ -139,7 +139,10 @@ def facts(conn: sqlite3.Connection, actor: Actor, customer: object) -> list[Row]
         " GROUP BY name ORDER BY name",
         (who,),
     )
-    return [{**dict(r), "id": str(r["id"]), "value": actor.text(r["value"])} for r in rows]
+    return [
+        {**dict(r), "id": str(r["id"])} | {k: actor.text(r[k]) for k in ("name", "value", "source")}
+        for r in rows
+    ]
 
 
 def attach(

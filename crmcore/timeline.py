@@ -101,7 +101,10 @@ def _consents(conn: sqlite3.Connection, actor: Actor, who: int, at: float, room:
         " WHERE customer = ? AND at <= ? ORDER BY at DESC LIMIT ?",
         (who, at, room),
     )
-    return [{"type": "consent", **dict(row), "id": str(row["id"])} for row in rows]
+    return [
+        {"type": "consent", **dict(row), "id": str(row["id"]), "source": actor.text(row["source"])}
+        for row in rows
+    ]
 
 
 def _changes(conn: sqlite3.Connection, actor: Actor, who: int, at: float, room: int) -> list[Row]:
@@ -134,9 +137,7 @@ def _facts(conn: sqlite3.Connection, actor: Actor, who: int, at: float, room: in
             "type": "fact",
             "id": str(row["id"]),
             "at": row["at"],
-            "name": row["name"],
-            "value": actor.text(row["value"]),
-            "source": row["source"],
+            **{k: actor.text(row[k]) for k in ("name", "value", "source")},
         }
         for row in rows
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,8 +13,22 @@ from crmcore import migrate
 from crmcore.store import Store
 
 
+def copy(template: sqlite3.Connection) -> sqlite3.Connection:
+    """Another store in memory with the same content."""
+    conn = sqlite3.connect(":memory:", isolation_level=None)
+    template.backup(conn)
+    conn.row_factory = sqlite3.Row
+    conn.execute("PRAGMA foreign_keys=ON")
+    return conn
+
+
 def schema() -> sqlite3.Connection:
     """A connection to a new store in memory, as the functions of crmcore get it."""
+    return copy(_template())
+
+
+@functools.cache
+def _template() -> sqlite3.Connection:
     conn = sqlite3.connect(":memory:", isolation_level=None)
     conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA foreign_keys=ON")
