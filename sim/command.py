@@ -21,6 +21,7 @@ from ctid import queues_file, toml_file
 from ctid.clock import SystemClock
 from ctid.journal_source import JournalError
 from ctid.toml_file import ConfigFileError, Problem
+from routing.estimate import QUANTILE
 from routing.model import RoutingConfig
 from sim import replay as replaying
 from sim import scenario as scenarios
@@ -243,6 +244,15 @@ def show(studies: Sequence[Study]) -> None:
                 cells.append(f"[bold]{text}[/]" if sure else f"[dim]{text}[/]")
             table.add_row(f"{queue or 'all'}: change", *cells, end_section=True)
     console.print(table)
+    for study in studies:
+        for queue in study.queues():
+            held = study.announced(queue, "coverage")
+            off = study.announced(queue, "mean_absolute_error_s")
+            if held is not None and off is not None:
+                console.print(
+                    f"{queue} ({study.name}): {held.mean:.0%} of the answered waited within what "
+                    f"was announced (meant: {QUANTILE:.0%}), {off.mean:.0f} s off on average"
+                )
     refused = [r for s in studies for run in s.runs for r in run.refused]
     if refused:
         console.print(f"[red]the engine refused facts, the first: {refused[0]}[/]")

@@ -60,6 +60,7 @@ class Figures:
     rows: list[Handled] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     journal_hash: str = ""
+    announced: dict[QueueId, dict[str, float | int | None]] = field(default_factory=dict)
 
 
 def count(config: RoutingConfig, scenario: Scenario, outcomes: Outcomes) -> Figures:
@@ -68,6 +69,7 @@ def count(config: RoutingConfig, scenario: Scenario, outcomes: Outcomes) -> Figu
     cut = Intervals(config.timezone, scenario.interval_minutes)
     starts = [a for a, _ in cut.between(begin, outcomes.end)]
     out = Figures(starts, refused=outcomes.refused, journal_hash=outcomes.journal_hash)
+    out.announced = outcomes.announced
     queues = {q.id: q for q in config.queues}
 
     def fresh(queue: str) -> Tally:
@@ -168,6 +170,10 @@ class Study:
     def of_tallies(self, queue: str, get: Callable[[Tally], float | None]) -> Estimate | None:
         """The same for anything else that a tally tells."""
         return estimate([get(r.by_queue[queue].tally) for r in self.runs])
+
+    def announced(self, queue: str, figure: str) -> Estimate | None:
+        """How good the announced waits were; None where none was announced."""
+        return estimate([r.announced.get(QueueId(queue), {}).get(figure) for r in self.runs])
 
     def starts(self) -> list[float]:
         """The beginnings of the intervals."""

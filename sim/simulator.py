@@ -17,7 +17,7 @@ from routing import commands as c
 from routing import facts as f
 from routing.engine import Engine
 from routing.errors import RoutingError
-from routing.ids import AgentId, InteractionId, OfferId, TimerId
+from routing.ids import AgentId, InteractionId, OfferId, QueueId, TimerId
 from routing.model import RoutingConfig
 from sim.day import Day
 from sim.persons import Caller, Duty
@@ -43,6 +43,7 @@ class Outcomes:
     facts: int = 0
     refused: list[str] = field(default_factory=list)  # facts that the engine did not know, first 20
     journal_hash: str = ""
+    announced: dict[QueueId, dict[str, float | int | None]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -144,6 +145,7 @@ class Simulation:
         self._let_go(limit)
         self._flush()
         self.outcomes.journal_hash = self._hash.hexdigest()
+        self.outcomes.announced = self.engine.announced_waits()
         if self._on_progress is not None:
             self._on_progress(1.0)
         return self.outcomes
