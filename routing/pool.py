@@ -8,6 +8,7 @@ compare the heads of a few buckets, and the other way round the heads of a few l
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 
 from routing.draws import Draws
@@ -20,6 +21,8 @@ from routing.skills import ANY_LEVEL, Ask, Need, Score, ask, score
 from routing.strategies import Reach, Strategy, strategy
 
 Prefix = tuple[int, int, Score]
+Head = tuple[Entry, int, int]
+"""The first of a line, and the line's need and rounds."""
 
 MAX_ASKS = 1000
 """So many combinations of language and requirements are remembered."""
@@ -62,6 +65,7 @@ class Pool:
         "_bucket_by_skills",
         "_buckets",
         "_draws",
+        "_heads",
         "_needs",
         "_version",
         "asks",
@@ -89,6 +93,7 @@ class Pool:
         self.strategy: Strategy = strategy(queue.strategy)
         self.seats: dict[AgentId, Seat] = {}
         self.lines: dict[tuple[int, int], Line] = {}
+        self._heads: list[Head] = []  # of the lines, the most urgent first
         self.order = Line()  # everyone in the queue, also while offered
         self.idle = 0  # how many agents stand idle here
         self.asks: dict[tuple[str, tuple[Requirement, ...]], Ask] = {}
@@ -239,6 +244,7 @@ class Pool:
             for entry in line:
                 entry[-1].line_key = key
         self.lines = lines
+        self._heads = sorted((line.head, *key) for key, line in lines.items() if line.head)
 
     def _sort_again(self) -> None:
         """Put the idle agents into the buckets of the changed needs."""
@@ -262,32 +268,42 @@ class Pool:
         if line is None:
             line = self.lines[key] = Line()
         assert live.entry is not None
+        head = line.head
         line.add(live.entry)
         live.line = line
         live.line_key = key
+        if line.head is not head:
+            self._new_head(key, head, line.head)
 
     def unpark(self, live: Interaction) -> None:
         """The interaction waits no longer in its line (but keeps its place in ``order``)."""
         if live.line is not None:
             assert live.entry is not None
-            live.line.remove(live.entry)
-            if not len(live.line):
-                del self.lines[live.line_key]
+            line = live.line
+            head = line.head
+            line.remove(live.entry)
+            if line.head is not head:
+                self._new_head(live.line_key, head, line.head)
+                if line.head is None:
+                    del self.lines[live.line_key]
             live.line = None
+
+    def _new_head(self, key: tuple[int, int], before: Entry | None, after: Entry | None) -> None:
+        heads = self._heads
+        if before is not None:
+            del heads[bisect_left(heads, (before,))]
+        if after is not None:
+            insort(heads, (after, *key))
 
     def head_for(self, seat: Seat) -> Entry | None:
         """The most urgent waiting interaction that this agent may take."""
-        best: Entry | None = None
         prefixes = self.bucket_of(seat).prefixes
-        for (need, rounds), line in self.lines.items():
-            if prefixes[need] is None:
-                continue
-            if rounds != ANY_LEVEL and not self.reached(seat.level, rounds):
-                continue
-            entry = line.head
-            if best is None or (entry is not None and entry < best):
-                best = entry
-        return best
+        for entry, need, rounds in self._heads:
+            if prefixes[need] is not None and (
+                rounds == ANY_LEVEL or self.reached(seat.level, rounds)
+            ):
+                return entry
+        return None
 
     def expected_wait(self, position: int) -> ExpectedWait | None:
         """The wait of whoever stands at ``position`` (1 is next); None when nobody serves."""
