@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 QUANTILE = 0.8
@@ -24,16 +24,20 @@ QUANTILE = 0.8
 _Z = 1.2815515655446004  # standard normal quantile of (1 + QUANTILE) / 2
 _SUMMED = 64  # steps that are added one by one; the rest by the Euler-Maclaurin formula
 _MEMORY = 200.0  # observations that count: older ones fade, so that the evening is not the morning
-_CORRECTION_LIMIT = 3.0
+_CORRECTION_LIMIT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedWait:
-    """Seconds from now. In ``QUANTILE`` of the cases the wait lies between low and high."""
+    """Seconds from now. In ``QUANTILE`` of the cases the wait lies between low and high.
+
+    ``raw_s`` is ``mid_s`` before the correction by what was learnt of earlier announcements.
+    """
 
     low_s: float
     mid_s: float
     high_s: float
+    raw_s: float = 0.0
 
 
 def expected_wait(
@@ -125,8 +129,10 @@ class Fading:
 class Calibration:
     """How good the announced waits were: the estimate's own error.
 
-    A caller who gave up only shows that the wait was longer than that, so such waits count as
-    missed when they exceed the upper end and as nothing otherwise.
+    A caller who left only shows that the wait was longer than that. Such waits count as missed when
+    they exceed the upper end, and in the correction as time at risk without an answer (the estimate
+    for right-censored exponential times: all time over the answers seen). Where many leave, the
+    answered are the lucky ones, so their coverage and bias alone look worse than the estimate is.
     """
 
     answered: int = 0
@@ -135,26 +141,31 @@ class Calibration:
     above: int = 0
     error_s: float = 0.0  # sum of wait - mid
     absolute_error_s: float = 0.0
-    ratio: Fading = field(default_factory=lambda: Fading(1.0, 20.0, 0.0))
+    exposed: float = 20.0  # waited over uncorrected estimate, summed and fading; begins as if
+    answers: float = 20.0  # twenty had been told the truth
 
     def add(self, announced: ExpectedWait, waited_s: float, *, answered: bool) -> None:
-        """What became of one announcement: ``waited_s`` from then until answered or given up."""
+        """What became of one announcement: ``waited_s`` from then until answered or left."""
+        keep = 1 - 1 / _MEMORY
+        # against the uncorrected estimate: a correction that works must not unlearn itself
+        raw_s = announced.raw_s or announced.mid_s
+        if raw_s > 0:
+            self.exposed = self.exposed * keep + min(waited_s / raw_s, 2 * _CORRECTION_LIMIT)
+            self.answers = self.answers * keep + answered
+        self.above += waited_s > announced.high_s
         if not answered:
             self.given_up += 1
-            self.above += waited_s > announced.high_s
             return
         self.answered += 1
         self.inside += announced.low_s <= waited_s <= announced.high_s
-        self.above += waited_s > announced.high_s
         self.error_s += waited_s - announced.mid_s
         self.absolute_error_s += abs(waited_s - announced.mid_s)
-        if announced.mid_s > 0:
-            self.ratio.add(min(waited_s / announced.mid_s, _CORRECTION_LIMIT))
 
     @property
     def correction(self) -> float:
         """What estimates have to be multiplied by to be right on average."""
-        return min(max(self.ratio.mean, 1 / _CORRECTION_LIMIT), _CORRECTION_LIMIT)
+        by = self.exposed / max(self.answers, 1.0)
+        return min(max(by, 1 / _CORRECTION_LIMIT), _CORRECTION_LIMIT)
 
     def report(self) -> dict[str, float | int | None]:
         """Coverage (share 0..1 inside the interval; meant: ``target``), bias, error in seconds."""
@@ -221,7 +232,7 @@ class WaitModel:
         if found is None or not corrected:
             return found
         by = self.calibration.correction
-        return ExpectedWait(found.low_s * by, found.mid_s * by, found.high_s * by)
+        return ExpectedWait(found.low_s * by, found.mid_s * by, found.high_s * by, found.mid_s)
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON data, for a snapshot."""

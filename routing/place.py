@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from routing.floor import Floor
 from routing.model import Queue
+from routing.pool import Pool
 from routing.records import Interaction
 
 TIMERS = ("wait", "stage", "say", "patience", "due")
@@ -18,6 +19,8 @@ TIMERS = ("wait", "stage", "say", "patience", "due")
 def urgency(floor: Floor, live: Interaction, queue: Queue) -> float:
     """The virtual arrival of ``live`` in ``queue``."""
     assert live.waiting_since is not None
+    if live.first:
+        return 0.0
     limit = floor.config.max_head_start_s
     head_start_s = (live.priority + queue.priority) * queue.priority_step_s + queue.head_start_s
     return live.waiting_since - max(-limit, min(limit, head_start_s))
@@ -49,3 +52,12 @@ def leave(floor: Floor, live: Interaction) -> None:
     for name in TIMERS:
         floor.cancel_own_timer(live, name)
     floor.touch(live)
+
+
+def unanswered(floor: Floor, live: Interaction, pool: Pool, *, gave_up: bool) -> None:
+    """What a wait without an answer teaches about patience and about what was announced."""
+    pool.waits.waited(floor.now - live.queued_at, gave_up=gave_up)
+    if live.announced is not None:
+        since_s = floor.now - live.announced.at
+        pool.waits.calibration.add(live.announced.wait, since_s, answered=False)
+        live.announced = None

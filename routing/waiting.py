@@ -12,7 +12,7 @@ from routing.floor import Floor
 from routing.ids import AgentId
 from routing.interaction_state import State
 from routing.model import Joining, Overflow, OverflowReason, Queue
-from routing.place import key_of, leave, leave_line, urgency
+from routing.place import key_of, leave, leave_line, unanswered, urgency
 from routing.pool import Pool
 from routing.records import Interaction
 from routing.skills import rounds_at, score
@@ -35,13 +35,14 @@ def enter(floor: Floor, live: Interaction, pool: Pool) -> bool:
     if not live.queues or live.queues[-1] != queue.id:
         live.queues.append(queue.id)
     _note_ask(floor, live, pool)
-    refusal = _refusal(floor, live, pool) if live.customer_here else None
+    refusal = _refusal(floor, live, pool) if live.customer_here and not live.rejoined else None
     if refusal is not None:
         send_on(floor, live, refusal)
         return False
     live.leaving = None
     live.queue_offers = 0
     live.welcomed = False
+    live.announced = None  # what another queue promised says nothing here
     live.music = False
     take_place(floor, live, pool)
     floor.figures(pool).entered += 1
@@ -165,6 +166,8 @@ def send_on(
         rule = next((o for o in pool.queue.overflow if o.reason is reason), None)
     live.leaving = OUTCOMES.get(reason, Outcome.OVERFLOWED)
     live.note_cause(f"{pool.queue.id}:{reason}")
+    if live.entry is not None:
+        unanswered(floor, live, pool, gave_up=False)
     leave(floor, live)
     if live.state is State.WAITING:
         live.move("sent_on", State.ENTERING)
