@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routing import agents, audio, place, withdrawal
+from routing import agents, audio, place, watchers, withdrawal
 from routing.agent_state import AgentState
 from routing.commands import (
     CancelOffer,
@@ -72,7 +72,6 @@ def agent_left(floor: Floor, live: Interaction) -> None:
     live.talk_since = None
     engagement = agent.engagements[live.id]
     engagement.pool.talking -= 1
-    engagement.pool.waits.handled(floor.now - engagement.talk_since)
     agents.begin_wrap_up(floor, agent, live)
     floor.touch(live)
 
@@ -119,12 +118,12 @@ def finish(floor: Floor, live: Interaction, event: str, outcome: Outcome | None 
         outcome = Outcome.ANSWERED
     pool = live.pool
     if pool is not None and live.entry is not None:
-        wait_s = floor.now - live.queued_at
-        pool.waits.waited(wait_s, gave_up=outcome is Outcome.ABANDONED)
+        place.unanswered(floor, live, pool, gave_up=outcome is Outcome.ABANDONED)
         if outcome is Outcome.ABANDONED:
             floor.figures(pool).abandoned += 1
             note_missed(floor, live, pool)
     place.leave(floor, live)
+    watchers.end_all(floor, live)
     live.move(event, State.ENDED)
     cancel_timers(floor, live)
     del floor.live[live.id]
