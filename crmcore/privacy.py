@@ -366,6 +366,12 @@ def _elsewhere(conn: sqlite3.Connection, strings: list[str]) -> None:
                 f" WHERE instr({column}, ?1)",
                 (one, BLANK),
             )
+    for one in strings:
+        conn.execute(
+            "UPDATE audit SET before = NULL, after = NULL"
+            " WHERE instr(coalesce(before, ''), ?1) OR instr(coalesce(after, ''), ?1)",
+            (one,),
+        )
     for customer in noted:
         search.index(conn, customer)
     for record in called:
