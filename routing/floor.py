@@ -15,6 +15,7 @@ from routing.commands import CancelTimer, Command, StartTimer
 from routing.draws import Draws
 from routing.errors import ConfigError
 from routing.facts import Channel, PhoneState
+from routing.foresight import foreseen
 from routing.hours import Schedule, instant, zone
 from routing.ids import AgentId, FlowId, InteractionId, PhoneId, QueueId, TimerId
 from routing.model import Entry, Flow, RoutingConfig
@@ -111,6 +112,9 @@ class Floor:
             record.seats_by_channel = list(by_channel.items())
         for pool in pools.values():
             pool.number_levels()
+        for queue, language, skills in foreseen(config):
+            if queue in pools:
+                pools[queue].expect(config.skills, language or config.language, skills)
         self.config = config
         self.schedules = schedules
         self.day_zone = day_zone

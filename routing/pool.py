@@ -221,6 +221,14 @@ class Pool:
             known = self.asks[key] = ask(self.queue, skills, language, own)
         return known
 
+    def expect(
+        self, skills: tuple[Skill, ...], language: str, own: tuple[Requirement, ...]
+    ) -> None:
+        """Such an interaction may come: know its needs beforehand."""
+        for _, need in self.ask(skills, language, own).needs:
+            if len(self._needs) < MAX_NEEDS // 2:
+                self.need(need)
+
     def need(self, need: Need) -> int:
         """The number by which the lines know this need."""
         number = self._needs.get(need)
