@@ -16,10 +16,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 _NEGLIGIBLE = 1e-17  # relative weight below which a state no longer counts in double precision
 _TAIL_LOG = 42.0  # exp(-42): the same for an integrand
-_STEPS = 2000  # Simpson's rule over a smooth integrand
+_STEPS = 200  # of Simpson's rule in each piece; even
 
 
 def erlang_b(agents: int, load: float) -> float:
@@ -154,16 +155,20 @@ def erlang_a_service_level(
             middle = (low + high) / 2
             low, high = (middle, high) if exponent(middle) < top - _TAIL_LOG else (low, middle)
         begin = low
-    whole = _simpson(lambda x: math.exp(exponent(x) - top), begin, end)
     until = min(max(within_s, begin), end)
-    served = _simpson(lambda x: math.exp(exponent(x) - top - leave * x), begin, until)
+    # impatience works on another scale than the drain: each piece gets its own steps
+    cuts = sorted({begin, until, end, peak, *(n / leave for n in (0.5, 2.0, 8.0, 32.0))})
+    cuts = [x for x in cuts if begin <= x <= end]
+    whole = served = 0.0
+    for low, high in pairwise(cuts):
+        whole += _simpson(lambda x: math.exp(exponent(x) - top), low, high)
+        if high <= until:
+            served += _simpson(lambda x: math.exp(exponent(x) - top - leave * x), low, high)
     waits = erlang_a(agents, calls_per_s, handle_s, patience_s).waits
     return 1 - waits + (waits * served / whole if within_s > 0 else 0.0)
 
 
 def _simpson(of: Callable[[float], float], begin: float, end: float) -> float:
-    if end <= begin:
-        return 0.0
     step = (end - begin) / _STEPS
     odd = sum(of(begin + n * step) for n in range(1, _STEPS, 2))
     even = sum(of(begin + n * step) for n in range(2, _STEPS, 2))

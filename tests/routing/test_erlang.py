@@ -103,7 +103,7 @@ def test_erlang_a_balances(agents: int, rho: float, handle_s: float, patience_s:
     assert served + found.abandons * calls == pytest.approx(calls, rel=1e-9)
     assert 0 <= found.waits <= 1
     level = erlang_a_service_level(agents, calls, handle_s, patience_s, 1e9)
-    assert level == pytest.approx(1 - found.abandons, abs=1e-4)
+    assert level == pytest.approx(1 - found.abandons, abs=1e-6)
     at_once = erlang_a_service_level(agents, calls, handle_s, patience_s, 0)
     assert at_once == pytest.approx(1 - found.waits, abs=1e-9)
 
