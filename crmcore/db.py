@@ -275,7 +275,9 @@ class Database:
         self._checkpoint: asyncio.Future[Any] | None = None
         writer.lane.after_commit = self._committed
         self._free: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
-        for reader in readers:
+        self._urgent: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
+        self._urgent.put_nowait(readers[0])
+        for reader in readers[1:]:
             self._free.put_nowait(reader)
         self._closed = False
         self._waiting = 0
@@ -287,7 +289,7 @@ class Database:
         path = _private_file(path)
         opened: list[_Connection] = []
         try:
-            for mode in ("write", "bare", *["read"] * readers):
+            for mode in ("write", "bare", *["read"] * (readers + 1)):
                 opened.append(await _Connection.open(path, mode, cache_kib=cache_kib))
         except BaseException:
             for connection in reversed(opened):
@@ -325,20 +327,29 @@ class Database:
             raise StoreBusy(f"{self._waiting} writes wait already; try again later")
         return await self._wait(self._writer, _Job(fn), timeout_s)
 
-    async def read(self, fn: Callable[[sqlite3.Connection], T], *, timeout_s: float = 10.0) -> T:
+    async def read(
+        self,
+        fn: Callable[[sqlite3.Connection], T],
+        *,
+        timeout_s: float = 10.0,
+        urgent: bool = False,
+    ) -> T:
         """Run ``fn(connection)`` on a read-only connection, on one consistent snapshot.
 
+        ``urgent`` reads (a call is ringing) have a connection of their own, so that no search and
+        no export stands before them.
         On time-out the statement is interrupted and :class:`StoreBusy` raised.
         """
         if self._closed:
             raise StoreClosed("the store is closed")
         try:
             async with asyncio.timeout(timeout_s):
-                reader = await self._free.get()
+                pool = self._urgent if urgent else self._free
+                reader = await pool.get()
         except TimeoutError as error:
             raise StoreBusy("all readers are busy; try again later") from error
         job = _Job(fn)
-        job.after = lambda: self._free.put_nowait(reader)  # when it has really ended
+        job.after = lambda: pool.put_nowait(reader)  # when it has really ended
         try:
             return await self._wait(reader, job, timeout_s)
         except (StoreBusy, asyncio.CancelledError):

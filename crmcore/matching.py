@@ -22,22 +22,20 @@ def ranked(conn: sqlite3.Connection, number: Number) -> list[tuple[int, str, str
     if not number.key:
         return []
     rows = conn.execute(
-        "SELECT p.customer, p.key, p.invalid, p.preferred, c.updated_at FROM contact_points p"
-        " JOIN customers c ON c.id = p.customer AND c.state = 'active'"
+        "SELECT p.customer, p.key, p.invalid, p.preferred, c.updated_at,"
+        " (SELECT n.customer FROM number_choices n WHERE n.key = p.key) AS chosen"
+        " FROM contact_points p JOIN customers c ON c.id = p.customer AND c.state = 'active'"
         " WHERE p.key = ? AND p.kind = 'phone' LIMIT 100",
         (number.key,),
     ).fetchall()
     if number.tail is not None and number.kind in ("local", "landline"):
         rows += conn.execute(
-            "SELECT p.customer, p.key, p.invalid, p.preferred, c.updated_at FROM contact_points p"
-            " JOIN customers c ON c.id = p.customer AND c.state = 'active'"
+            "SELECT p.customer, p.key, p.invalid, p.preferred, c.updated_at, NULL AS chosen"
+            " FROM contact_points p JOIN customers c ON c.id = p.customer AND c.state = 'active'"
             " WHERE p.tail = ? AND p.key <> ? AND p.kind = 'phone' LIMIT 100",
             (number.tail, number.key),
         ).fetchall()
-    choice = conn.execute(
-        "SELECT customer FROM number_choices WHERE key = ?", (number.key,)
-    ).fetchone()
-    chosen = choice[0] if choice else None
+    chosen = rows[0]["chosen"] if rows else None
     best: dict[int, tuple[tuple[float, ...], str, str]] = {}
     for row in rows:
         if row["key"] != number.key:

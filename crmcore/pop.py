@@ -72,11 +72,7 @@ def pop(
         last = contact_records.of_number(conn, actor, number.key, limit=history)
     else:
         last = []
-    tasks = 0
-    if person is not None:
-        tasks = conn.execute(
-            "SELECT count(*) FROM tasks WHERE customer = ? AND state = 'open'", (who,)
-        ).fetchone()[0]
+    attributes, tasks = _around(conn, person) if person else ({}, 0)
     return PopData(
         number=actor.phone(caller_number) or "",
         key=actor.phone(number.key) or "",
@@ -85,37 +81,35 @@ def pop(
         candidates=candidates,
         history=last,
         open_tasks=tasks,
-        attributes=_attributes(conn, person) if person else {},
+        attributes=attributes,
     )
 
 
-def _attributes(conn: sqlite3.Connection, person: Row) -> dict[str, str]:
-    """What routing may use. Skills stand in custom fields named ``skill.<id>``."""
+def _around(conn: sqlite3.Connection, person: Row) -> tuple[dict[str, str], int]:
+    """What routing may use, and how many tasks are open. Skills: custom fields ``skill.<id>``."""
     found = {
         name: str(value)
         for name, value in person["custom"].items()
         if name.startswith("skill.") and isinstance(value, int | str)
     }
-    if person["vip"]:
-        found["vip"] = "1"
-    if person["blocked"]:
-        found["blocked"] = "1"
+    for flag in ("vip", "blocked"):
+        if person[flag]:
+            found[flag] = "1"
     if person["language"]:
         found["language"] = person["language"]
-    if person["owner"]:
-        agent = conn.execute(
-            "SELECT agent FROM users WHERE username = ?", (person["owner"],)
-        ).fetchone()
-        found["owner"] = agent[0] if agent and agent[0] else person["owner"]
-    last = conn.execute(
-        "SELECT agent, ended_at FROM contact_records WHERE customer = ? AND agent IS NOT NULL"
-        " ORDER BY arrived_at DESC LIMIT 1",
-        (int(person["id"]),),
+    row = conn.execute(
+        "SELECT (SELECT count(*) FROM tasks WHERE customer = ?1 AND state = 'open') AS tasks,"
+        " (SELECT agent FROM users WHERE username = ?2) AS owner, l.agent, l.ended_at"
+        " FROM (SELECT 1) LEFT JOIN (SELECT agent, ended_at FROM contact_records"
+        " WHERE customer = ?1 AND agent IS NOT NULL ORDER BY arrived_at DESC LIMIT 1) l",
+        (int(person["id"]), person["owner"]),
     ).fetchone()
-    if last:
-        found["last_agent"] = last["agent"]
-        found["last_agent_at"] = repr(last["ended_at"])
-    return found
+    if person["owner"]:
+        found["owner"] = row["owner"] or person["owner"]
+    if row["agent"]:
+        found["last_agent"] = row["agent"]
+        found["last_agent_at"] = repr(row["ended_at"])
+    return found, row["tasks"]
 
 
 def match_fact(data: PopData) -> tuple[str, str, bool, dict[str, str]] | None:

@@ -90,7 +90,8 @@ class Store:
     ) -> PopData:
         """Who calls: customer, candidates, history; see :class:`crmcore.pop.PopData`."""
         return await self.db.read(
-            lambda conn: pop.pop(conn, actor, number, plan=self.plan, customer=customer)
+            lambda conn: pop.pop(conn, actor, number, plan=self.plan, customer=customer),
+            urgent=True,
         )
 
     async def file_contact_record(
