@@ -157,6 +157,11 @@ def _wait(floor: Floor, live: Interaction, onward: Onward) -> None:
     floor.start_own_timer(live, "patience", PATIENCE_S, widen)
 
 
+def hang_up_requested(floor: Floor, live: Interaction, fact: f.HangUpRequested) -> None:
+    """The agent is done: as if the phone had been put down."""
+    ending.release(floor, live, "HangUpRequested", Outcome.ANSWERED)
+
+
 # --- hold ----------------------------------------------------------------------------------------
 
 

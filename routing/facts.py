@@ -578,6 +578,14 @@ class TransferRequested(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HangUpRequested(Fact):
+    """The agent (or ``by`` for the agent) ends the conversation in the ordinary way."""
+
+    interaction: InteractionId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HoldRequested(Fact):
     """The caller is to hear music, and the agent nothing (``hold`` false: together again)."""
 

@@ -152,6 +152,7 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "TakenOver": (V,),
         "AgentReleaseRequested": (M,),
         "TransferRequested": (M,),
+        "HangUpRequested": (R,),
         "HoldRequested": (T,),
         "RecordingStarted": (T,),
         "RecordingEnded": (T,),

@@ -192,6 +192,8 @@ def offer_ringing(floor: Floor, live: Interaction, fact: f.OfferRinging) -> None
 def offer_answered(floor: Floor, live: Interaction, fact: f.OfferAnswered) -> None:
     """An agent took it."""
     if live.state is State.ADRIFT:
+        if fact.offer != f"{live.id}.o{live.offer_no}":
+            raise UnknownTransition(f"{fact.offer} is not the last offer of {live.id}")
         recovery.adopt(floor, live, _agent(floor, fact.agent), "OfferAnswered")
     elif live.state is not State.RELEASING:
         offers.answered(floor, live, fact.offer, fact.agent)
@@ -474,6 +476,7 @@ OF_INTERACTION: Final[dict[type, Callable[[Floor, Interaction, Any], None]]] = {
     f.TakeoverEnded: supervision.takeover_ended,
     f.AgentReleaseRequested: control.agent_release_requested,
     f.TransferRequested: control.transfer_requested,
+    f.HangUpRequested: control.hang_up_requested,
     f.HoldRequested: control.hold_requested,
     f.HoldChanged: control.hold_changed,
 }

@@ -50,6 +50,24 @@ class _Join(c.Command):
     leg: AgentLeg
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Connect(c.Command):
+    """Our own: connect the caller to a leg that is up; see :meth:`Caller.connect`."""
+
+    interaction: InteractionId
+    channel: str
+    joined: Callable[[], bool]
+    parted: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WhenFree(c.Command):
+    """Our own: see :meth:`Caller.when_free`."""
+
+    interaction: InteractionId
+    then: Callable[[], None]
+
+
 class Desk(Protocol):
     """What a caller's session needs of the switch."""
 
@@ -97,6 +115,8 @@ class Caller:
             c.RecordMessage: self._record_message,
             c.StartRecording: self._start_recording,
             _Join: self._join,
+            _Connect: self._connect,
+            _WhenFree: self._when_free,
         }
 
     def put(self, command: c.Command) -> None:
@@ -117,6 +137,24 @@ class Caller:
     def join(self, leg: AgentLeg) -> None:
         """Connect the caller to a leg that has answered, before anything else that waits."""
         self._inbox.appendleft(_Join(interaction=self.call.interaction, leg=leg))
+        self._wake.set()
+
+    def connect(self, channel: str, joined: Callable[[], bool], parted: Callable[[], None]) -> None:
+        """Connect the caller to a leg that is up, as soon as nothing else holds the session.
+
+        ``joined`` is called right before and says whether it is still wanted, ``parted`` when the
+        two are no longer connected.
+        """
+        self._inbox.append(
+            _Connect(
+                interaction=self.call.interaction, channel=channel, joined=joined, parted=parted
+            )
+        )
+        self._wake.set()
+
+    def when_free(self, then: Callable[[], None]) -> None:
+        """Call ``then`` as soon as nothing holds the session."""
+        self._inbox.appendleft(_WhenFree(interaction=self.call.interaction, then=then))
         self._wake.set()
 
     def withdraw(self, offer: OfferId) -> None:
@@ -253,6 +291,21 @@ class Caller:
         # Bridge says 0 whoever ended it; if it was the caller, HANGUP comes before this answer
         await self.session.command(encode.dial_outcome())
         self._desk.tell(translate.parted(leg))
+
+    async def _connect(self, command: _Connect) -> None:
+        line = encode.bridge(command.channel)
+        if not command.joined():
+            return
+        self._music = ""
+        await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
+        try:
+            await self.session.command(line, None)
+        finally:
+            self._talked = True
+            command.parted()
+
+    async def _when_free(self, command: _WhenFree) -> None:
+        command.then()
 
     async def _prepare(self, command: c.Offer) -> None:
         await self._back_from_talk()

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from ctid.telephony.port import SwitchError
 from routing.commands import Target
 from routing.facts import MAX_TEXT, Party
-from routing.ids import InteractionId
+from routing.ids import InteractionId, PhoneId
 
 MAX_VALUE = 1024
 """Asterisk reads an AMI header line into 1024 bytes and an AGI line into 2048."""
@@ -177,6 +177,32 @@ def originate(
         "Variable": f"__{VAR_INTERACTION}={quote(interaction, safe='')}",
         "Async": "true",
     }
+
+
+def _phone_leg(uniqueid: str, phone: PhoneId, shown: Party) -> dict[str, str]:
+    name = "".join(c for c in shown.name if c not in '"<>\\')
+    return {
+        "Channel": f"PJSIP/{_matches(_PHONE, 'phone', phone)}",
+        "Priority": "1",
+        "Timeout": "45000",
+        "CallerID": f'"{name}" <{shown.number}>',
+        "ChannelId": _matches(_PHONE, "unique id", uniqueid),
+        "Async": "true",
+    }
+
+
+def originate_spy(
+    uniqueid: str, phone: PhoneId, shown: Party, channel: str, options: str
+) -> dict[str, str]:
+    """Fields of AMI Originate: ring a supervisor's phone, then ChanSpy on ``channel``."""
+    variables = f"CTID_SPY_CHANNEL={channel_name(channel)},CTID_SPY_OPTIONS={options}"
+    leg = _phone_leg(uniqueid, phone, shown)
+    return {**leg, "Context": "ctid-spy", "Exten": "s", "Variable": variables}
+
+
+def originate_seat(uniqueid: str, phone: PhoneId, shown: Party) -> dict[str, str]:
+    """Fields of AMI Originate: ring a phone and seat it in an AGI session of its own."""
+    return {**_phone_leg(uniqueid, phone, shown), "Context": "ctid-agi", "Exten": "seat"}
 
 
 def bridge(channel: str) -> str:

@@ -36,6 +36,7 @@ class AgentLeg:
     answered: bool = False
     settled: bool = False  # its end was told, or needs no telling
     hang_up_sent: bool = False
+    seated: bool = False  # apart from the caller, in an AGI session of its own
     gone: bool = False
 
 

@@ -35,6 +35,7 @@ class Orders:
         ami: Callable[..., Awaitable[Any]],
         recordings: Recordings,
         facts: Facts,
+        more: Mapping[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]],
     ) -> None:
         self._board = board
         self._callers = callers
@@ -50,6 +51,7 @@ class Orders:
             c.StopRecording: self._stop_recording,
             c.Release: self._release,
             c.CallCustomer: self._call_customer,
+            **more,
         }
 
     async def execute(self, command: c.Command) -> None:

@@ -11,7 +11,7 @@ import structlog
 
 from ctid import tasks
 from ctid.clock import Clock
-from ctid.telephony.asterisk import encode, translate
+from ctid.telephony.asterisk import encode, midcall, supervise, translate
 from ctid.telephony.asterisk.ami import AmiLink, AmiSettings
 from ctid.telephony.asterisk.ami_protocol import AmiError, Event
 from ctid.telephony.asterisk.caller import Caller
@@ -23,9 +23,11 @@ from ctid.telephony.asterisk.fastagi import (
     caller_headers,
 )
 from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
+from ctid.telephony.asterisk.midcall import Midcall
 from ctid.telephony.asterisk.orders import Orders
 from ctid.telephony.asterisk.phones import Phones
 from ctid.telephony.asterisk.recordings import Recordings
+from ctid.telephony.asterisk.supervise import Spies
 from ctid.telephony.asterisk.translate import HangUpLeg, JoinLeg, Result
 from ctid.telephony.port import FactSink, LiveCall, SwitchError
 from routing import commands as c
@@ -41,7 +43,7 @@ from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
 
 log = structlog.get_logger(__name__)
 
-WANTED = frozenset(translate.TABLE) | {DEVICE_STATE}
+WANTED = frozenset(translate.TABLE) | {DEVICE_STATE} | supervise.EVENTS | midcall.EVENTS
 PHONE_SETTLES_S = 1.0
 LOST_BYE_S = 0.25
 MAX_HELD = 100_000
@@ -90,12 +92,21 @@ class AsteriskSwitch:
         self._held: list[Fact] = []
         self._told: set[InteractionId] = set()
         self._reconnected: list[Callable[[], None]] = []
+        self._spies = Spies(board=self._board, ami=self._ami.action, facts=self)
+        self._midcall = Midcall(
+            board=self._board,
+            callers=self._callers,
+            ami=self._ami.action,
+            facts=self,
+            spies=self._spies,
+        )
         self._orders = Orders(
             board=self._board,
             callers=self._callers,
             ami=self._ami.action,
             recordings=self._recordings,
             facts=self,
+            more={**self._spies.handlers, **self._midcall.handlers},
         )
 
     # --- port ---
@@ -216,6 +227,8 @@ class AsteriskSwitch:
             if changed is not None:
                 self._fact(changed)
             return
+        self._spies.event(event)
+        self._midcall.event(event)
         ended = event.get("Uniqueid", "") if name == "Hangup" else ""
         call = self._board.calls.get(ended)
         leg = self._board.legs.get(ended)
@@ -254,6 +267,8 @@ class AsteriskSwitch:
             if script == "extend" and leg is not None and leg.extra:
                 session.on_hangup = session.close
                 self.tell(translate.answered(leg))
+            elif script == "seat":
+                self._midcall.seated(session)
             else:
                 session.close()  # the dialplan goes on without us
             return

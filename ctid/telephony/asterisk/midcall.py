@@ -1,0 +1,248 @@
+"""What is done with a conversation that runs: hold, bring back, take over.
+
+The caller's own session is never given up: Dial ends when the agent's leg leaves it (hung up, or
+redirected to a *seat*, an AGI session of its own), and the session is free for what follows. Legs
+in a seat are joined to the caller by ``EXEC Bridge``, as further phones of an offer are.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ctid import tasks
+from ctid.telephony.asterisk import encode
+from ctid.telephony.asterisk.ami_protocol import AmiError, Event
+from ctid.telephony.asterisk.caller import Caller
+from ctid.telephony.asterisk.census import Facts
+from ctid.telephony.asterisk.fastagi import AgiSession
+from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
+from ctid.telephony.asterisk.supervise import Spies
+from ctid.telephony.port import SwitchError
+from routing import commands as c
+from routing.facts import AgentHungUp, CallerReturned, HoldChanged, TakenOver, TakeoverEnded
+from routing.ids import InteractionId
+
+log = structlog.get_logger(__name__)
+
+EVENTS = frozenset({"Hangup", "OriginateResponse", "DialBegin"})
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Guest:
+    """A leg on its way to the caller: the phone of somebody who takes the conversation over."""
+
+    call: Call
+    uniqueid: str
+    channel: str = ""
+    joined: bool = False
+
+
+class Midcall:
+    """``callers``: sessions by the unique id of the caller's channel (the switch keeps them)."""
+
+    def __init__(
+        self,
+        *,
+        board: Board,
+        callers: Mapping[str, Caller],
+        ami: Callable[..., Awaitable[Any]],
+        facts: Facts,
+        spies: Spies,
+    ) -> None:
+        self._board = board
+        self._callers = callers
+        self._ami = ami
+        self._facts = facts
+        self._spies = spies
+        self._guests: dict[str, _Guest] = {}
+        self._numbers = itertools.count(1)
+        self.handlers: Mapping[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
+            c.BringBack: self._bring_back,
+            c.Hold: self._hold,
+            c.Unhold: self._unhold,
+            c.Intercept: self._intercept,
+        }
+
+    def _there(self, interaction: InteractionId) -> tuple[Call, Caller]:
+        call = self._board.by_interaction.get(interaction)
+        if call is None or call.gone:
+            raise SwitchError("the caller's leg is gone")
+        caller = self._callers.get(call.uniqueid)
+        if caller is None:
+            raise SwitchError("no control session holds this caller now")
+        return call, caller
+
+    # --- out of the conversation ---
+
+    async def _bring_back(self, command: c.BringBack) -> None:
+        call, caller = self._there(command.interaction)
+        self._drop_agent(call)
+        interaction = call.interaction
+        caller.when_free(lambda: self._facts.tell([CallerReturned(interaction=interaction)]))
+
+    def _drop_agent(self, call: Call) -> None:
+        """Hang up the agent's leg; nothing is told of its end."""
+        leg, call.talking = call.talking, None
+        call.offer = None
+        if leg is not None and not leg.gone:
+            leg.settled = True
+            self._facts.withdraw(leg.channel)
+
+    # --- hold ---
+
+    async def _hold(self, command: c.Hold) -> None:
+        call, caller = self._there(command.interaction)
+        leg, offer = call.talking, call.offer
+        if leg is None or leg.gone:
+            raise SwitchError("the agent's leg is gone")
+        call.offer = None
+        leg.seated = True
+        try:
+            await self._seat(leg.channel)
+        except (AmiError, SwitchError) as error:
+            call.offer = offer
+            leg.seated = False
+            raise SwitchError(str(error)) from error
+        music = c.StartMusic(interaction=call.interaction, music=command.music)
+
+        def held() -> None:
+            if call.talking is leg and not call.gone:
+                caller.put(music)
+                self._facts.tell([HoldChanged(interaction=call.interaction, held=True)])
+
+        caller.when_free(held)
+
+    async def _seat(self, channel: str) -> None:
+        fields = {
+            "Channel": encode.channel_name(channel),
+            "Context": "ctid-agi",
+            "Exten": "seat",
+            "Priority": "1",
+        }
+        await self._ami("Redirect", fields, intent="seat")
+
+    async def _unhold(self, command: c.Unhold) -> None:
+        call, caller = self._there(command.interaction)
+        leg = call.talking
+        if leg is None or leg.gone:
+            raise SwitchError("the agent's leg is gone")
+
+        def joined() -> bool:
+            if call.talking is not leg or leg.gone:
+                return False
+            leg.seated = False
+            self._facts.tell([HoldChanged(interaction=call.interaction, held=False)])
+            return True
+
+        caller.connect(leg.channel, joined, lambda: self._parted(call, leg))
+
+    def _parted(self, call: Call, leg: AgentLeg) -> None:
+        if call.talking is leg and not (leg.seated or call.gone or call.releasing):
+            call.talking = None
+            self._facts.tell([AgentHungUp(interaction=call.interaction, agent=leg.agent, cause=16)])
+
+    # --- taking over ---
+
+    async def _intercept(self, command: c.Intercept) -> None:
+        call, _ = self._there(command.interaction)
+        if command.supervision is not None:
+            uniqueid, channel = self._spies.take_leg(command.supervision)
+            self._guests[uniqueid] = _Guest(call=call, uniqueid=uniqueid, channel=channel)
+            try:
+                await self._seat(channel)
+            except (AmiError, SwitchError) as error:
+                self._lost(uniqueid, str(error))
+            return
+        uniqueid = f"{call.uniqueid}-g{next(self._numbers)}"
+        self._guests[uniqueid] = _Guest(call=call, uniqueid=uniqueid)
+        fields = encode.originate_seat(uniqueid, command.phone, call.caller)
+        try:
+            await self._ami("Originate", fields, intent=f"guest.{uniqueid}")
+        except AmiError as error:
+            self._lost(uniqueid, str(error))
+
+    def seated(self, session: AgiSession) -> None:
+        """A leg has arrived in a seat. It stays for as long as its session is open."""
+        session.on_hangup = session.close
+        uniqueid = session.headers["agi_uniqueid"]
+        guest = self._guests.get(uniqueid)
+        if guest is None:
+            if uniqueid not in self._board.legs:
+                session.close()  # nobody waits for it (any more)
+            return
+        guest.channel = session.headers["agi_channel"]
+        self._join(guest, session)
+
+    def _join(self, guest: _Guest, session: AgiSession) -> None:
+        call = guest.call
+        caller = self._callers.get(call.uniqueid)
+        if call.gone or caller is None:
+            session.close()
+            self._lost(guest.uniqueid, "the caller is gone")
+            return
+
+        def joined() -> bool:
+            guest.joined = True
+            self._facts.tell([TakenOver(interaction=call.interaction)])
+            return True
+
+        def parted() -> None:
+            self._guests.pop(guest.uniqueid, None)
+            if not call.gone and not call.releasing:
+                self._facts.tell([TakeoverEnded(interaction=call.interaction, connected=True)])
+
+        self._drop_agent(call)
+        caller.connect(guest.channel, joined, parted)
+
+    def _lost(self, uniqueid: str, why: str) -> None:
+        guest = self._guests.pop(uniqueid, None)
+        if guest is not None and not guest.call.gone:
+            self._facts.tell(
+                [
+                    TakeoverEnded(
+                        interaction=guest.call.interaction,
+                        connected=guest.joined,
+                        reason=encode.clean(why),
+                    )
+                ]
+            )
+
+    # --- events ---
+
+    def event(self, event: Event) -> None:
+        """Take one AMI event; most are about other channels."""
+        if not self._guests:
+            return
+        name = event.get("Event")
+        if name == "DialBegin":
+            guest = self._guests.get(event.get("DestUniqueid", ""))
+            if guest is not None:
+                guest.channel = event.get("DestChannel", "")
+        elif name == "Hangup":
+            self._gone(event.get("Uniqueid", ""), event.get("Cause-txt", ""))
+        elif name == "OriginateResponse" and event.get("Response") == "Failure":
+            uniqueid = event.get("ActionID", "").rpartition(".guest.")[2]
+            if uniqueid in self._guests and not self._guests[uniqueid].channel:
+                self._lost(uniqueid, "the phone cannot be reached")
+
+    def _gone(self, uniqueid: str, why: str) -> None:
+        guest = self._guests.get(uniqueid)
+        if guest is not None:
+            if not guest.joined:
+                self._lost(uniqueid, f"not answered: {why}")
+            return
+        for waiting in [g for g in self._guests.values() if g.call.uniqueid == uniqueid]:
+            self._guests.pop(waiting.uniqueid, None)
+            if not waiting.joined:
+                tasks.spawn(self._hang_up(waiting), name="guest without a caller")
+
+    async def _hang_up(self, guest: _Guest) -> None:
+        try:
+            await self._ami("Hangup", {"Channel": guest.channel or guest.uniqueid}, intent="guest")
+        except AmiError as error:
+            log.info("ami_action_failed", action="Hangup", intent="guest", why=str(error))
