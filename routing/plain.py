@@ -132,7 +132,7 @@ def _at(where: str, convert: Convert, value: Any) -> Any:
         return convert(value)
     except PlainError as error:
         raise PlainError(f"{where}.{error}") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise PlainError(f"{where}: {error}") from None
 
 
