@@ -46,7 +46,11 @@ class Action(StrEnum):
     INTERACTIONS_EXPLAIN = "interactions.explain"
     INTERACTIONS_DISPOSITION = "interactions.disposition"
     INTERACTIONS_RELEASE = "interactions.release"
+    INTERACTIONS_SUPERVISE = "interactions.supervise"
+    INTERACTIONS_INTERCEPT = "interactions.intercept"
+    INTERACTIONS_CONTROL = "interactions.control"
     CUSTOMERS_VIEW = "customers.view"
+    CRM = "crm"
     CONTACT_RECORDS_VIEW = "contact_records.view"
     RECORDINGS_LISTEN = "recordings.listen"
     CONFIG_UI = "config.ui"
@@ -78,11 +82,15 @@ PERMISSIONS: Mapping[Action, Mapping[Role, Scope]] = {
     Action.INTERACTIONS_EXPLAIN:     _row(NONE,   TEAM,      ALL,  NONE),  # names colleagues
     Action.INTERACTIONS_DISPOSITION: _row(OWN,    OWN,       OWN,  NONE),
     Action.INTERACTIONS_RELEASE:     _row(NONE,   TEAM,      ALL,  NONE),
+    Action.INTERACTIONS_SUPERVISE:   _row(NONE,   TEAM,      ALL,  NONE),
+    Action.INTERACTIONS_INTERCEPT:   _row(NONE,   TEAM,      ALL,  NONE),
+    Action.INTERACTIONS_CONTROL:     _row(OWN,    TEAM,      ALL,  NONE),  # hold, transfer
     Action.CONFIG_UI:                _row(ALL,    ALL,       ALL,  ALL),
     Action.CONFIG_QUEUES_VIEW:       _row(NONE,   ALL,       ALL,  NONE),
     Action.CONFIG_QUEUES_CHANGE:     _row(NONE,   NONE,      ALL,  NONE),
     # The CRM has its own table (crmcore.access), which narrows what these let through.
     Action.CUSTOMERS_VIEW:           _row(ALL,    ALL,       ALL,  ALL),
+    Action.CRM:                      _row(ALL,    ALL,       ALL,  ALL),
     Action.CONTACT_RECORDS_VIEW:     _row(OWN,    ALL,       ALL,  ALL),   # and customers' history
     Action.RECORDINGS_LISTEN:        _row(OWN,    TEAM,      ALL,  NONE),
 }

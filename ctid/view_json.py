@@ -11,7 +11,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from routing.views import AgentView, InteractionView, QueueView
+from routing.views import AgentView, InteractionView, QueueView, SupervisorView
 
 View = AgentView | QueueView | InteractionView
 
@@ -42,6 +42,9 @@ _FIELDS = {
 }
 
 
+_SUPERVISOR = tuple(f.name for f in fields(SupervisorView))
+
+
 def view_json(view: View) -> dict[str, Any]:
     """Plain JSON data of a view."""
     out: dict[str, Any] = {}
@@ -51,6 +54,8 @@ def view_json(view: View) -> dict[str, Any]:
             value = iso(value)
         elif name == "caller":
             value = {"number": value.number, "name": value.name}
+        elif name == "supervisors":
+            value = [{f: getattr(s, f) for f in _SUPERVISOR} for s in value]
         elif type(value) is tuple:
             value = list(value)
         out[name] = value

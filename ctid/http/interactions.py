@@ -6,7 +6,6 @@ from math import isfinite
 from typing import Any
 
 from ctid.access import Action
-from ctid.http.audit import audit
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem, invalid
 from ctid.http.models import (
@@ -15,13 +14,12 @@ from ctid.http.models import (
     Interaction,
     InteractionPage,
     InteractionQuery,
-    ReleaseBody,
 )
 from ctid.http.paging import page
 from ctid.view_json import iso, view_json
 from routing.explain import Explanation as Told
-from routing.facts import DispositionSet, ReleaseRequested
-from routing.ids import InteractionId, QueueId
+from routing.facts import DispositionSet
+from routing.ids import InteractionId
 from routing.plain import to_plain
 from routing.views import InteractionView
 
@@ -72,30 +70,6 @@ async def set_disposition(call: Call) -> Result:
         raise invalid("body.code", "unknown", f"{body.code!r} is no disposition", codes)
     await call.submit(
         DispositionSet(interaction=interaction, agent=agent, code=body.code, notes=body.notes)
-    )
-    return None
-
-
-async def release(call: Call) -> Result:
-    """End it by force, or send the caller to a queue."""
-    view = _visible(call)
-    body = call.body(ReleaseBody)
-    to_queue = QueueId(body.to_queue) if body.to_queue is not None else None
-    if to_queue is not None:
-        queues = tuple(q.id for q in call.services.engine.config.queues)
-        if to_queue not in queues:
-            raise invalid("body.to_queue", "unknown", f"there is no queue {to_queue!r}", queues)
-    await call.submit(
-        ReleaseRequested(
-            interaction=view.id, by=call.viewer.username, reason=body.reason, to_queue=to_queue
-        )
-    )
-    await audit(
-        call,
-        "release",
-        "interaction",
-        view.id,
-        {"agent": view.agent, "reason": body.reason, "to_queue": to_queue},
     )
     return None
 
@@ -172,16 +146,5 @@ ENDPOINTS = (
         body=DispositionBody,
         problems=("refused", "timeout"),
         replay=True,
-    ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/release",
-        summary="Release by force: hang up, or send the caller to a queue",
-        handler=release,
-        action=Action.INTERACTIONS_RELEASE,
-        body=ReleaseBody,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from routing.facts import AgentStatus, Channel
+from routing.facts import AgentStatus, Channel, SuperviseMode, TransferKind
 
 
 def one_line(value: str) -> str:
@@ -120,6 +120,16 @@ class Queue(Out):
     ewt_s: float | None
 
 
+class Supervisor(Out):
+    """Somebody who supervises an interaction. `active` false: the phone rings."""
+
+    id: str
+    by: Annotated[str, Field(description="user name")]
+    mode: SuperviseMode
+    phone: str
+    active: bool
+
+
 class Interaction(Out):
     """One live interaction."""
 
@@ -142,6 +152,9 @@ class Interaction(Out):
     customer_name: str
     recording: bool
     outcome: str | None
+    supervisors: list[Supervisor] = []
+    taken_over_by: Annotated[str, Field(description="user name; empty: nobody")] = ""
+    on_hold: bool = False
 
 
 class AgentPage(Out):
@@ -249,10 +262,46 @@ class DispositionBody(In):
 
 
 class ReleaseBody(In):
-    """Why it is ended by force; `to_queue`: the caller goes there instead of being hung up."""
+    """What is ended by force, and why.
 
+    `what` `call`: the whole call is hung up (a waiting caller with `to_queue` goes there instead).
+    `agent`: the agent is taken out; the caller goes to the head of its queue, or to `to_queue`.
+    """
+
+    what: Literal["call", "agent"] = "call"
     reason: Line = ""
     to_queue: Id | None = None
+
+
+class SuperviseBody(In):
+    """Listen (`monitor`), speak to the agent alone (`whisper`) or to both (`barge`).
+
+    `phone` is rung for it; left out: one's own as an agent.
+    """
+
+    mode: SuperviseMode
+    phone: Line = ""
+    reason: Line = ""
+
+
+class SuperviseModeBody(In):
+    """Another mode, without being called again."""
+
+    mode: SuperviseMode
+
+
+class InterceptBody(In):
+    """Take the caller over. `phone` as in supervise; not needed by who supervises already."""
+
+    phone: Line = ""
+    reason: Line = ""
+
+
+class TransferBody(In):
+    """Where the caller goes: an agent's id, a queue's id, or an outside number."""
+
+    kind: TransferKind
+    to: Id
 
 
 # --- configuration -----------------------------------------------------------------------------

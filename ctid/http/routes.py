@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctid.http import (
     agents,
+    calls,
     config,
     contact_records,
     customers,
@@ -12,6 +13,7 @@ from ctid.http import (
     recordings,
     session,
     stream,
+    supervise,
 )
 from ctid.http.endpoint import Endpoint
 
@@ -21,6 +23,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *agents.ENDPOINTS,
     *queues.ENDPOINTS,
     *interactions.ENDPOINTS,
+    *supervise.ENDPOINTS,
+    *calls.ENDPOINTS,
     *customers.ENDPOINTS,
     *contact_records.ENDPOINTS,
     *recordings.ENDPOINTS,

@@ -1,0 +1,105 @@
+"""Call control: what an agent (or a supervisor for the agent) does with the conversation."""
+
+from __future__ import annotations
+
+from ctid.access import Action
+from ctid.http.acting import act, known_queue, refresh, target
+from ctid.http.endpoint import Call, Endpoint, Result
+from ctid.http.errors import invalid
+from ctid.http.models import Interaction, TransferBody
+from ctid.view_json import view_json
+from routing.facts import HangUpRequested, HoldRequested, TransferKind, TransferRequested
+
+MAX_NUMBER = 32
+
+
+async def hold(call: Call) -> Result:
+    """Music for the caller."""
+    return await _hold(call, True)
+
+
+async def unhold(call: Call) -> Result:
+    """Together again."""
+    return await _hold(call, False)
+
+
+async def _hold(call: Call, held: bool) -> Result:
+    view = target(call)
+    fact = HoldRequested(interaction=view.id, by=call.viewer.username, hold=held)
+    await act(call, "hold" if held else "unhold", view, fact, {})
+    return view_json(refresh(call, view))
+
+
+async def transfer(call: Call) -> Result:
+    """The caller leaves the agent."""
+    view = target(call)
+    body = call.body(TransferBody)
+    if body.kind is TransferKind.QUEUE:
+        known_queue(call, body.to, "body.to")
+    elif body.kind is TransferKind.NUMBER:
+        outside_number(body.to, "body.to")
+    fact = TransferRequested(
+        interaction=view.id, by=call.viewer.username, kind=body.kind, to=body.to
+    )
+    await act(call, "transfer", view, fact, {"kind": body.kind, "to": body.to})
+    return None
+
+
+async def hang_up(call: Call) -> Result:
+    """End the conversation for both."""
+    view = target(call)
+    fact = HangUpRequested(interaction=view.id, by=call.viewer.username)
+    await act(call, "hang_up", view, fact, {})
+    return None
+
+
+def outside_number(number: str, field: str) -> str:
+    """A number that a trunk takes: digits, with ``+`` in front or not."""
+    digits = number.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and 2 <= len(digits) <= MAX_NUMBER):
+        raise invalid(field, "unknown", "a number has 2 to 32 digits, with + in front or not")
+    return number
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/interactions/{id}/hold",
+        summary="Hold: the caller hears music",
+        handler=hold,
+        action=Action.INTERACTIONS_CONTROL,
+        answer=Interaction,
+        problems=("not_found", "refused", "timeout"),
+        audited=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/interactions/{id}/unhold",
+        summary="End the hold",
+        handler=unhold,
+        action=Action.INTERACTIONS_CONTROL,
+        answer=Interaction,
+        problems=("not_found", "refused", "timeout"),
+        audited=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/interactions/{id}/transfer",
+        summary="Blind transfer to an agent, a queue or an outside number",
+        handler=transfer,
+        action=Action.INTERACTIONS_CONTROL,
+        body=TransferBody,
+        problems=("not_found", "refused", "timeout"),
+        replay=True,
+        audited=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/interactions/{id}/hang-up",
+        summary="Hang up",
+        handler=hang_up,
+        action=Action.INTERACTIONS_CONTROL,
+        problems=("not_found", "refused", "timeout"),
+        audited=True,
+    ),
+)

@@ -1,0 +1,123 @@
+"""A conversation whose parties each send a tone of their own, and who hears whom in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sim.house import Client, House
+from sim.phones.audio import loud_part, power, read_wav
+from sim.phones.softphone import PhoneCall, PhoneProcess, answer_policy, tone
+from tests.whole.conftest import DID, until
+
+HZ = {"caller": 440, "agent": 1000, "super": 1700, "second": 2300}
+LISTEN_S = 0.8
+HEARD, NOT_HEARD = 0.08, 0.02
+"""Shares of the energy of the loud part that a tone has when it is, or is not, heard."""
+
+
+@dataclass
+class Talk:
+    """One caller in conversation; ``legs`` by the party's name."""
+
+    house: House
+    admin: Client
+    folder: Path
+    legs: dict[str, PhoneCall] = field(default_factory=dict)
+    interaction: str = ""
+    takes: int = 0
+
+    def path(self, rest: str = "") -> str:
+        return f"/interactions/{self.interaction}{rest}"
+
+    async def heard(self) -> dict[str, set[str]]:
+        """Who hears whom now: party -> the parties whose tones reach it."""
+        self.takes += 1
+        files = {}
+        for name, leg in self.legs.items():
+            files[name] = self.folder / f"{self.takes}-{name}.wav"
+            await leg.record(files[name])
+        await asyncio.sleep(LISTEN_S)  # the length of what is judged
+        for leg in self.legs.values():
+            await leg.record(None)
+        for leg in self.legs.values():
+            await leg.wait_for("recorded")
+        return {name: self._tones(file) for name, file in files.items()}
+
+    def _tones(self, file: Path) -> set[str]:
+        samples, rate = read_wav(file)
+        # what was on its way when the recording began belongs to before
+        loud = loud_part(samples[int(0.15 * rate) :], rate)
+        if len(loud) < rate // 10:
+            return set()
+        shares = {name: power(loud, hz, rate) for name, hz in HZ.items()}
+        doubtful = {n: s for n, s in shares.items() if NOT_HEARD <= s <= HEARD}
+        assert not doubtful, f"{file.name}: {shares}"
+        return {name for name, share in shares.items() if share > HEARD}
+
+    async def now(self) -> Any:
+        """The interaction as the API shows it."""
+        return await self.admin.get(self.path())
+
+    async def becomes(self, test: Any, timeout_s: float = 10) -> Any:
+        """The interaction, once it fits."""
+
+        def one(items: list[Any]) -> Any:
+            return next((i for i in items if i["id"] == self.interaction), None)
+
+        items = await until(
+            self.admin,
+            "/interactions?state=live",
+            lambda found: one(found) is not None and test(one(found)),
+            timeout_s,
+        )
+        return one(items)
+
+    async def record_of(self) -> Any:
+        """The contact record, with its recording whole."""
+        items = await until(
+            self.admin,
+            "/contact-records",
+            lambda found: (
+                len(found) == 1
+                and bool(found[0]["recordings"])
+                and all(r["state"] == "ready" for r in found[0]["recordings"])
+            ),
+        )
+        assert items[0]["interaction"] == self.interaction
+        return items[0]
+
+
+@asynccontextmanager
+async def talking(
+    house: House, folder: Path, *, supervisors: dict[str, str] | None = None
+) -> AsyncIterator[Talk]:
+    """A caller talks with the agent at 1001; more phones are up but idle."""
+    admin = await house.login("admin")
+    async with (
+        PhoneProcess.agent(
+            house.info, "1001", policy=answer_policy(0.0, audio=tone(HZ["agent"]))
+        ) as agent,
+        PhoneProcess.caller(house.info) as caller,
+    ):
+        await admin.available("a1001", "1001")
+        talk = Talk(house, admin, folder)
+        talk.legs["caller"] = await caller.call(DID, caller="13800138000", audio=tone(HZ["caller"]))
+        talk.legs["agent"] = await agent.incoming()
+        await talk.legs["agent"].wait_for("connected")
+        [one] = await until(
+            admin,
+            "/interactions?state=live",
+            lambda items: [i["state"] for i in items] == ["talking"],
+        )
+        talk.interaction = one["id"]
+        yield talk
+
+
+async def channels(house: House) -> str:
+    """What Asterisk still has."""
+    return await asyncio.to_thread(house.lab.cli, "core show channels concise")
