@@ -18,38 +18,17 @@ is there when given. Every function takes the transaction's connection and the a
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from crmcore import audit, numbers, search, text, webhooks
 from crmcore.access import Actor, mask_birthday
+from crmcore.customer_input import ADDRESS, PLAIN, checked
 from crmcore.errors import Conflict, Invalid, NotFound
 from crmcore.numbers import HOME, NumberPlan
 
 Row = dict[str, Any]
-
-CONTACT_KINDS = ("phone", "email", "postal", "wechat", "weibo", "qq", "douyin", "website", "other")
-_PLAIN = (
-    "kind",
-    "name",
-    "title",
-    "sex",
-    "birthday",
-    "language",
-    "vip",
-    "blocked",
-    "owner",
-    "team",
-    "custom",
-    "source",
-)
-_FIELDS = frozenset((*_PLAIN, "roles", "tags", "contact_points", "addresses"))
-_ADDRESS = ("label", "country", "province", "city", "district", "street", "postcode")
-_BIRTHDAY = re.compile(r"^(?:18|19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$")
-_MAIL = re.compile(r"^[^\s@<>,;]{1,64}@[^\s@<>,;]+\.[^\s@<>,;]{2,}$")
-_MAX_LIST = 50
 
 
 def row_id(value: object) -> int:
@@ -61,111 +40,6 @@ def row_id(value: object) -> int:
     if not 0 < number < 2**62:
         raise NotFound("there is no such customer")
     return number
-
-
-# ---- checking what comes in ---------------------------------------------------------------------
-
-
-def contact_key(kind: str, value: str, plan: NumberPlan = HOME) -> tuple[str, str | None]:
-    """``(key, tail)`` of a contact point; the key is empty for a value that names nobody."""
-    if kind == "phone":
-        number = numbers.parse(value, plan)
-        return number.key, number.tail
-    if kind == "email":
-        return text.fold(value).strip(), None
-    return text.name_key(value) or text.fold(value).strip(), None
-
-
-def checked_point(given: Mapping[str, Any], plan: NumberPlan, where: str) -> Row:
-    """One contact point as it will be stored. Raises Invalid."""
-    kind = str(given.get("kind", "phone"))
-    value = text.clean(str(given.get("value", "")), 256)
-    if kind not in CONTACT_KINDS:
-        raise Invalid({f"{where}.kind": f"must be one of {', '.join(CONTACT_KINDS)}"})
-    if not value:
-        raise Invalid({f"{where}.value": "must not be empty"})
-    if kind == "email" and not _MAIL.match(value):
-        raise Invalid({f"{where}.value": "is no mail address; it looks like name@host.tld"})
-    key, tail = contact_key(kind, value, plan)
-    if not key:
-        raise Invalid({f"{where}.value": "is no number; leave a withheld number out"})
-    return {
-        "kind": kind,
-        "value": value,
-        "key": key,
-        "tail": tail,
-        "label": text.clean(str(given.get("label", "")), 64),
-        "preferred": int(bool(given.get("preferred"))),
-        "opt_out": int(bool(given.get("opt_out"))),
-        "invalid": int(bool(given.get("invalid"))),
-        "source": text.clean(str(given.get("source", "")), 64),
-    }
-
-
-def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> Row:
-    """The fields of ``given`` as they will be stored. Raises Invalid with all problems at once."""
-    errors: dict[str, str] = {}
-    for name in given:
-        if name not in _FIELDS and name not in ("version", "id"):
-            errors[name] = "is not a field of a customer"
-    out: Row = {}
-    for name in ("name", "title", "sex", "language", "source"):
-        if name in given:
-            out[name] = text.clean(str(given[name] or ""), 200).replace("\n", " ")
-    for name in ("owner", "team"):
-        if name in given:
-            out[name] = text.clean(str(given[name]), 64) or None if given[name] else None
-    for name in ("vip", "blocked"):
-        if name in given:
-            out[name] = int(bool(given[name]))
-    if "kind" in given or new:
-        out["kind"] = str(given.get("kind") or "person")
-        if out["kind"] not in ("person", "organisation"):
-            errors["kind"] = "must be person or organisation"
-    if "birthday" in given:
-        out["birthday"] = str(given["birthday"]) if given["birthday"] else None
-        if out["birthday"] and not _BIRTHDAY.match(out["birthday"]):
-            errors["birthday"] = "must be a date YYYY-MM-DD"
-    if "custom" in given:
-        custom = given["custom"] or {}
-        if not isinstance(custom, Mapping) or len(audit.text(custom)) > 20_000:
-            errors["custom"] = "must be an object of at most 20,000 characters"
-        else:
-            out["custom"] = audit.text({text.clean(str(k), 64): v for k, v in custom.items()})
-    for name in ("roles", "tags"):
-        if name in given:
-            values = [text.clean(str(one), 64) for one in given[name] or ()]
-            out[name] = sorted({one for one in values if one})[:_MAX_LIST]
-    if "contact_points" in given:
-        points = []
-        for n, one in enumerate((given["contact_points"] or ())[:_MAX_LIST]):
-            if "***" in str(one.get("value", "")):  # shown masked, sent back as it was shown
-                if str(one.get("id") or "").isdigit():
-                    points.append({"id": one["id"], "unseen": True})
-                else:
-                    errors[f"contact_points.{n}.value"] = "is masked; send the whole value"
-                continue
-            try:
-                point = checked_point(one, plan, f"contact_points.{n}")
-            except Invalid as error:
-                errors.update(error.errors)
-            else:
-                points.append({**point, "id": one.get("id")})
-        out["contact_points"] = points
-    if "addresses" in given:
-        out["addresses"] = [
-            {
-                **{f: text.clean(str(one.get(f) or ""), 200) for f in _ADDRESS},
-                "opt_out": int(bool(one.get("opt_out"))),
-                "invalid": int(bool(one.get("invalid"))),
-                "source": text.clean(str(one.get("source") or ""), 64),
-                "id": one.get("id"),
-            }
-            for one in (given["addresses"] or ())[:_MAX_LIST]
-        ]
-    if errors:
-        raise Invalid(errors)
-    return out
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -280,7 +154,7 @@ def add_address(conn: sqlite3.Connection, customer: int, one: Row, now: float) -
         " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             customer,
-            *(one[f] for f in _ADDRESS),
+            *(one[f] for f in ADDRESS),
             one["opt_out"],
             one["invalid"],
             one["source"],
@@ -347,7 +221,7 @@ def update(
 
 def write_values(conn: sqlite3.Connection, customer: int, values: Row, now: float) -> None:
     """Store checked values of an existing customer and index it anew."""
-    plain = {k: v for k, v in values.items() if k in _PLAIN}
+    plain = {k: v for k, v in values.items() if k in PLAIN}
     if "name" in plain:
         plain["name_key"] = text.name_key(plain["name"])
         plain["sound"] = text.sound(plain["name"])
@@ -417,12 +291,12 @@ def _replace_addresses(
             add_address(conn, customer, one, now)
             continue
         kept.add(known)
-        if any("****" in one[f] for f in _ADDRESS):
+        if any("****" in one[f] for f in ADDRESS):
             continue  # shown masked, sent back as it was shown
-        sets = ", ".join(f"{f} = ?" for f in _ADDRESS)
+        sets = ", ".join(f"{f} = ?" for f in ADDRESS)
         conn.execute(
             f"UPDATE addresses SET {sets}, opt_out = ?, invalid = ? WHERE id = ?",
-            (*(one[f] for f in _ADDRESS), one["opt_out"], one["invalid"], known),
+            (*(one[f] for f in ADDRESS), one["opt_out"], one["invalid"], known),
         )
     for gone in there - kept:
         conn.execute("DELETE FROM addresses WHERE id = ?", (gone,))
@@ -480,7 +354,7 @@ _COLUMNS = (
     "source", "state", "version", "created_at", "created_by", "updated_at",
 )  # fmt: skip
 _POINT = ("kind", "value", "key", "label", "preferred", "opt_out", "invalid", "source", "source_at")
-_PLACE = (*_ADDRESS, "opt_out", "invalid", "source", "source_at")
+_PLACE = (*ADDRESS, "opt_out", "invalid", "source", "source_at")
 
 
 def _part(table: str, shape: str, order: str) -> str:
@@ -556,7 +430,7 @@ def _shape_point(actor: Actor, one: Row) -> None:
 def snapshot(conn: sqlite3.Connection, customer: int) -> Row:
     """The customer's values for the audit: unmasked, without ids of the parts."""
     row = conn.execute("SELECT * FROM customers WHERE id = ?", (customer,)).fetchone()
-    values: Row = {name: row[name] for name in _PLAIN}
+    values: Row = {name: row[name] for name in PLAIN}
     values["roles"] = [
         r[0]
         for r in conn.execute(
@@ -578,7 +452,7 @@ def snapshot(conn: sqlite3.Connection, customer: int) -> Row:
         )
     ]
     values["addresses"] = [
-        {f: r[f] for f in (*_ADDRESS, "opt_out", "invalid")}
+        {f: r[f] for f in (*ADDRESS, "opt_out", "invalid")}
         for r in conn.execute("SELECT * FROM addresses WHERE customer = ? ORDER BY id", (customer,))
     ]
     return values

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from crmcore import customers, migrate, numbers, search
+from crmcore import customer_input, migrate, numbers, search
 from crmcore.access import SYSTEM
 from crmcore.db import Database
 from crmcore.errors import Conflict, StoreIncompatible
@@ -166,7 +166,7 @@ def _repair_one(conn: sqlite3.Connection, customer: int, state: str, plan: Numbe
         "SELECT id, value, key FROM contact_points WHERE customer = ? AND kind = 'phone'",
         (customer,),
     ).fetchall():
-        key, tail = customers.contact_key("phone", point["value"], plan)
+        key, tail = customer_input.contact_key("phone", point["value"], plan)
         if key and key != point["key"]:
             changed += conn.execute(
                 "UPDATE OR IGNORE contact_points SET key = ?, tail = ? WHERE id = ?",

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crmcore import audit, customers, numbers, search, tabular
+from crmcore import audit, customers, import_map, search, tabular
 from crmcore.access import Actor
 from crmcore.db import Database
 from crmcore.errors import Conflict, Invalid, NotFound
@@ -31,41 +30,6 @@ from crmcore.numbers import HOME, NumberPlan
 Row = dict[str, Any]
 CHUNK = 800
 MODES = ("create", "update", "both")
-
-FIELDS = (
-    "name", "kind", "title", "sex", "birthday", "language", "owner", "team", "vip", "source",
-    "tags", "roles", "phone", "email", "wechat", "qq", "weibo", "province", "city", "district",
-    "street", "postcode",
-)  # fmt: skip
-"""What a column can be mapped to; besides ``custom.<code>``. Several columns may be phones."""
-_HEADERS = {
-    "name": "name 姓名 名称 客户 客户名称 客户姓名 联系人 读者姓名 单位名称 公司名称 fullname",
-    "kind": "kind type 类型 客户类型",
-    "title": "title 称呼 职务 职位 头衔",
-    "sex": "sex gender 性别",
-    "birthday": "birthday 生日 出生日期 出生年月",
-    "language": "language 语言",
-    "owner": "owner 负责人 归属 客户经理",
-    "team": "team 团队 部门",
-    "vip": "vip 贵宾",
-    "source": "source 来源",
-    "tags": "tags tag 标签",
-    "roles": "roles role 角色 身份",
-    "phone": "phone mobile tel telephone cell 电话 手机 手机号 手机号码 联系电话 电话号码 固话"
-    " 座机 家庭电话 办公电话 号码 phonenumber mobilephone",
-    "email": "email mail 邮箱 电子邮箱 邮件 电子邮件",
-    "wechat": "wechat 微信 微信号",
-    "qq": "qq qq号",
-    "weibo": "weibo 微博",
-    "province": "province 省 省份",
-    "city": "city 市 城市",
-    "district": "district 区 区县",
-    "street": "street address 地址 详细地址 家庭住址 通讯地址 住址 送报地址",
-    "postcode": "postcode zip 邮编 邮政编码",
-}
-_BY_HEADER = {word: name for name, words in _HEADERS.items() for word in words.split()}
-_LIST = re.compile(r"[,，;；、|]")
-_DATE = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?$")
 
 
 @dataclass(slots=True)
@@ -85,15 +49,6 @@ class Progress:
 # ---- looking -------------------------------------------------------------------------------------
 
 
-def guess_mapping(header: list[str]) -> list[str]:
-    """For each column the field it looks like, or an empty text."""
-    found = []
-    for cell in header:
-        word = re.sub(r"[\s_\-*:：()（）]+", "", cell).casefold().rstrip("0123456789")
-        found.append(_BY_HEADER.get(word, ""))
-    return found
-
-
 def preview(path: Path, *, plan: NumberPlan = HOME, sample: int = 20) -> Row:
     """What a file looks like, before anything is written. Blocking: call it in a thread.
 
@@ -105,12 +60,12 @@ def preview(path: Path, *, plan: NumberPlan = HOME, sample: int = 20) -> Row:
     header = next(lines, None)
     if not header or not any(header):
         raise Invalid({"file": "has no header row"})
-    mapping = guess_mapping(header)
+    mapping = import_map.guess(header)
     first = list(islice((r for r in lines if any(r)), sample))
     problems = []
     for n, row in enumerate(first):
         try:
-            _values(row, mapping, plan)
+            import_map.values(row, mapping, plan)
         except Invalid as error:
             problems.append({"line": n + 2, "problem": str(error)})
     return {
@@ -123,62 +78,6 @@ def preview(path: Path, *, plan: NumberPlan = HOME, sample: int = 20) -> Row:
         "total": tabular.count_rows(source),
         "problems": problems,
     }
-
-
-def _values(row: list[str], mapping: list[str], plan: NumberPlan) -> Row:
-    """One row as checked customer values. Raises Invalid."""
-    given: Row = {}
-    points: list[Row] = []
-    place: Row = {}
-    custom: Row = {}
-    for cell, name in zip(row, mapping, strict=False):
-        cell = cell.strip()
-        if not cell or not name:
-            continue
-        if name == "phone":
-            points += [{"kind": "phone", "value": one} for one in numbers.split(cell)]
-        elif name in ("email", "wechat", "qq", "weibo"):
-            points.append({"kind": name, "value": cell})
-        elif name in ("province", "city", "district", "street", "postcode"):
-            place[name] = f"{place.get(name, '')}{cell}"
-        elif name in ("tags", "roles"):
-            given[name] = [*given.get(name, ()), *_LIST.split(cell)]
-        elif name == "vip":
-            given[name] = cell.casefold() in ("1", "true", "yes", "y", "是", "vip")
-        elif name == "kind":
-            given[name] = _KINDS.get(cell.casefold(), cell)
-        elif name == "birthday":
-            date = _DATE.match(cell)
-            given[name] = f"{date[1]}-{int(date[2]):02d}-{int(date[3]):02d}" if date else cell
-        elif name.startswith("custom."):
-            custom[name.removeprefix("custom.")] = cell
-        else:
-            given[name] = cell
-    if points:
-        given["contact_points"] = points
-    if place:
-        given["addresses"] = [place]
-    if custom:
-        given["custom"] = custom
-    if not given.get("name") and not points:
-        raise Invalid({"name": "neither a name nor a contact point"})
-    values = customers.checked(given, plan, new=True)
-    if "kind" not in given:
-        del values["kind"]
-    return values
-
-
-_KINDS = {
-    "个人": "person",
-    "person": "person",
-    "单位": "organisation",
-    "公司": "organisation",
-    "企业": "organisation",
-    "机构": "organisation",
-    "organisation": "organisation",
-    "organization": "organisation",
-    "company": "organisation",
-}
 
 
 # ---- running -------------------------------------------------------------------------------------
@@ -203,7 +102,7 @@ async def run(
     actor.require("customer", "import")
     if mode not in MODES:
         raise Invalid({"mode": f"must be one of {', '.join(MODES)}"})
-    wrong = [n for n in mapping if n and n not in FIELDS and not n.startswith("custom.")]
+    wrong = [n for n in mapping if n and n not in import_map.FIELDS and not n.startswith("custom.")]
     if wrong or not any(mapping):
         raise Invalid({"mapping": f"unknown fields {wrong}; map at least one column"})
     source = await asyncio.to_thread(tabular.open_table, path)
@@ -259,7 +158,7 @@ def _prepare(
     out: list[tuple[int, list[str], Row | None, str, tuple[str, str] | None]] = []
     for line, row in islice(lines, CHUNK):
         try:
-            values = _values(row, mapping, plan)
+            values = import_map.values(row, mapping, plan)
         except Invalid as error:
             out.append((line, row, None, str(error), None))
         else:

@@ -2,8 +2,8 @@
 
 ``append`` and ``put_live`` only put things into memory and never wait. :meth:`Journal.run` (one
 background task) writes what has gathered as one transaction: the first append wakes it, it lets a
-few milliseconds gather and commits. A hash chain (SHA-256) runs over the entries, so two runs can
-be compared by one value and a changed entry is found.
+few hundredths of a second gather and commits. A hash chain (SHA-256) runs over the entries, so two
+runs can be compared by one value and a changed entry is found.
 
 **Back-pressure.** From ``soft_limit`` entries in memory on, :attr:`pressed` is true and
 ``on_overflow`` is told once: the daemon should take in less. At ``hard_limit`` the new entries are
@@ -25,7 +25,8 @@ from typing import Any
 from crmcore.db import Database
 from crmcore.errors import StoreError
 
-GATHER_S = 0.006
+GATHER_S = 0.025
+"""Lets the facts of one moment share a commit; the PBX knows what a crash within it loses."""
 _RETRY_FIRST_S = 0.1
 _RETRY_LAST_S = 5.0
 _PAGE = 1000

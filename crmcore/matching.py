@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from crmcore import audit, customers, numbers
+from crmcore import audit, customer_input, customers, numbers
 from crmcore.access import Actor
 from crmcore.numbers import HOME, Number, NumberPlan
 
@@ -81,7 +81,7 @@ def link(
     who = customers.row_id(customer)
     row = customers.active(conn, who)
     actor.require_row("customer", "update", owner=row["owner"], team=row["team"])
-    point = customers.checked_point(
+    point = customer_input.checked_point(
         {"kind": "phone", "value": caller_number, "source": "linked"}, plan, "number"
     )
     before = customers.snapshot(conn, who)

@@ -16,6 +16,7 @@ from crmcore import (
     access,
     audit,
     callbacks,
+    consent,
     contact_records,
     customers,
     exporting,
@@ -81,7 +82,7 @@ def _filled() -> tuple[sqlite3.Connection, str]:
     relations.state_fact(conn, SYSTEM, who, "手机", number, f"来电{number}", 2.0)
     relations.relate(conn, SYSTEM, who, "household", other, 2.0, note=f"同 {number}")
     relations.attach(conn, SYSTEM, who, f"{number}.txt", "text/plain", number.encode(), 2.0)
-    privacy.record_consent(conn, SYSTEM, who, "sms", "any", True, "call", 2.0, proof=number)
+    consent.record_consent(conn, SYSTEM, who, "sms", "any", True, "call", 2.0, proof=number)
     for n, outcome in ((1, Outcome.ANSWERED), (2, Outcome.ABANDONED)):
         contact_records.file(conn, account(n, outcome, "+86" + number), 3.0, team="news")
     contact_records.update(
@@ -120,7 +121,7 @@ def everything(conn: sqlite3.Connection, actor: Actor, who: str) -> list[Any]:
         lambda: relations.facts(conn, actor, who),
         lambda: relations.attachments(conn, actor, who),
         lambda: str(relations.attachment(conn, actor, who, "1")),
-        lambda: privacy.ledger(conn, actor, who),
+        lambda: consent.ledger(conn, actor, who),
         lambda: privacy.export(conn, actor, who, 9.0),
         lambda: merge.merges_of(conn, actor, who),
         lambda: audit.entries(conn, actor, limit=200),

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmcore import customers, exporting, importing, notes, tabular
+from crmcore import customer_input, exporting, importing, notes, tabular
 from crmcore.access import SYSTEM
 from crmcore.errors import Conflict, Invalid
 from crmcore.store import Store
@@ -290,4 +290,4 @@ async def test_vcards_go_out_and_come_in(store: Store, tmp_path: Path) -> None:
 
 def test_no_customer_is_made_of_nothing() -> None:
     with pytest.raises(Invalid):
-        customers.checked_point({"value": ""}, importing.HOME, "x")
+        customer_input.checked_point({"value": ""}, importing.HOME, "x")

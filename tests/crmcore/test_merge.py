@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmcore import (
+    consent,
     contact_records,
     customers,
     duplicates,
     matching,
     merge,
     notes,
-    privacy,
     relations,
     search,
     tasks,
@@ -69,7 +69,7 @@ def build(conn: sqlite3.Connection, plan: list[dict[str, Any]]) -> list[str]:
         for m in range(one["notes"]):
             notes.add(conn, SYSTEM, who, f"备注{m}", 20.0 + m)
         tasks.create(conn, SYSTEM, {"title": "回访", "customer": who}, 30.0)
-        privacy.record_consent(conn, SYSTEM, who, "sms", "marketing", True, "call", 31.0)
+        consent.record_consent(conn, SYSTEM, who, "sms", "marketing", True, "call", 31.0)
         relations.state_fact(conn, SYSTEM, who, "职业", "教师", "来电", 32.0)
         notes.watch(conn, SYSTEM, who, watching=one["vip"])
         if one["phones"]:

@@ -13,6 +13,7 @@ import pytest
 
 from crmcore import (
     callbacks,
+    consent,
     contact_records,
     customers,
     doctor,
@@ -76,7 +77,7 @@ async def fill(store: Store, folder: Path) -> str:
     await write(relations.attach, SYSTEM, who, "a", "text/plain", "附件里的秘密".encode(), 2.0)
     await write(tasks.create, SYSTEM, {"title": "任务里的秘密", "customer": who}, 2.0)
     await write(matching.link, SYSTEM, NUMBER, who, 2.0)
-    await write(privacy.record_consent, SYSTEM, who, "sms", "any", True, "call", 2.0, proof=NUMBER)
+    await write(consent.record_consent, SYSTEM, who, "sms", "any", True, "call", 2.0, proof=NUMBER)
     for n, outcome in ((1, Outcome.ANSWERED), (2, Outcome.ABANDONED)):
         await store.file_contact_record(account(n, outcome, NUMBER), 3.0)
     await store.put_recording("r1", "i1", "ready", 3.0, file_name="r1.wav", sha256="ab")
@@ -233,19 +234,19 @@ def test_consent_counts_by_its_last_word(conn: sqlite3.Connection) -> None:
     who = int(customers.create(conn, SYSTEM, given, 1.0)["id"])
 
     def say(channel: str, purpose: str, granted: bool) -> None:
-        privacy.record_consent(conn, SYSTEM, who, channel, purpose, granted, "call", 2.0)
+        consent.record_consent(conn, SYSTEM, who, channel, purpose, granted, "call", 2.0)
 
-    assert not privacy.may_contact(conn, who, "sms", "marketing")
+    assert not consent.may_contact(conn, who, "sms", "marketing")
     say("sms", "marketing", True)
-    assert privacy.may_contact(conn, who, "sms", "marketing")
-    assert not privacy.may_contact(conn, who, "email", "marketing")
+    assert consent.may_contact(conn, who, "sms", "marketing")
+    assert not consent.may_contact(conn, who, "email", "marketing")
     say("any", "any", False)
-    assert not privacy.may_contact(conn, who, "sms", "marketing")
+    assert not consent.may_contact(conn, who, "sms", "marketing")
     say("sms", "any", True)
-    assert privacy.may_contact(conn, who, "sms", "research")
+    assert consent.may_contact(conn, who, "sms", "research")
     conn.execute("UPDATE contact_points SET opt_out = 1")
-    assert not privacy.may_contact(conn, who, "sms", "research")
-    assert len(privacy.ledger(conn, SYSTEM, who)) == 3
+    assert not consent.may_contact(conn, who, "sms", "research")
+    assert len(consent.ledger(conn, SYSTEM, who)) == 3
     with pytest.raises(Invalid):
         say("telepathy", "any", True)
 
