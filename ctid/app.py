@@ -165,8 +165,6 @@ class Daemon:
                 c.Offer: self._pops.offer,
                 c.ExtendOffer: self._pops.extend,
                 c.CancelOffer: self._pops.cancel,
-                c.StartRecording: self._keeper.starting,
-                c.RecordMessage: self._keeper.starting,
             },
         )
         self._pump = Pump(
@@ -224,6 +222,7 @@ class Daemon:
             ended=recovered.ended,
             adopted=recovered.adopted,
         )
+        await self._records.drained()  # what recovery ended is filed, its recordings have entries
         await self._take_up_recordings()
         await missed_calls.take_in(
             self._settings.asterisk.spool_dir,

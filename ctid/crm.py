@@ -26,12 +26,6 @@ class Crm:
         """Add what became known after the end."""
         await self._store.amend_contact_record(amendment, now)
 
-    async def recording_started(
-        self, recording: RecordingId, interaction: InteractionId, now: float
-    ) -> None:
-        """A recording is due."""
-        await self._store.put_recording(recording, interaction, "pending", now)
-
     async def recording_ready(
         self,
         recording: RecordingId,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import structlog
@@ -13,7 +14,6 @@ from ctid.lanes import Lanes
 from recorder.errors import RecordingError
 from recorder.library import Finished, finalise
 from recorder.plan import RecordingPlan
-from routing.commands import RecordMessage, StartRecording
 from routing.facts import Fact, RecordingEnded, RecordingFailed
 from routing.ids import InteractionId, RecordingId
 
@@ -25,10 +25,6 @@ LIMIT = 20_000
 
 class RecordingIndex(Protocol):
     """Where the CRM keeps what recordings there are. All are idempotent."""
-
-    async def recording_started(
-        self, recording: RecordingId, interaction: InteractionId, now: float
-    ) -> None: ...
 
     async def recording_ready(
         self,
@@ -48,7 +44,11 @@ class RecordingIndex(Protocol):
 
 
 class RecordingKeeper:
-    """Follows each recording from its start to a whole file, or to an entry that says why not."""
+    """Brings each recording from its end to a whole file, or to an entry that says why not.
+
+    That a recording is due at all stands in the contact record's account: filing it makes the
+    entry, should the recording not have come to its end by then.
+    """
 
     def __init__(
         self,
@@ -64,15 +64,7 @@ class RecordingKeeper:
         self._lanes: Lanes[RecordingId, Callable[[], Awaitable[None]]] = Lanes(
             "recording", self._do, limit=LIMIT
         )
-        self._threads = asyncio.Semaphore(THREADS)
-
-    def starting(self, command: StartRecording | RecordMessage) -> None:
-        """A recording was asked for: from now on it is due."""
-        recording, interaction = command.recording, command.interaction
-        now = self._clock.now_s()
-        self._lanes.put(
-            recording, lambda: self._index.recording_started(recording, interaction, now)
-        )
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="recording")
 
     def on_fact(self, fact: Fact, now: float) -> None:
         """Pump listener: a recording has ended or failed."""
@@ -95,8 +87,10 @@ class RecordingKeeper:
 
     async def _finish(self, recording: RecordingId, interaction: InteractionId, at: float) -> None:
         try:
-            async with self._threads:
-                done: Finished = await asyncio.to_thread(finalise, self._plan, recording, at)
+            loop = asyncio.get_running_loop()
+            done: Finished = await loop.run_in_executor(
+                self._threads, finalise, self._plan, recording, at
+            )
         except RecordingError as error:
             log.warning("recording_failed", recording=recording, why=str(error))
             await self._failed(recording, interaction, str(error))
@@ -128,3 +122,4 @@ class RecordingKeeper:
     async def close(self) -> None:
         """Stop; what is not finished is taken up at the next start."""
         await self._lanes.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)

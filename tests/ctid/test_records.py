@@ -17,10 +17,9 @@ from routing.commands import (
     FileContactRecord,
     InteractionAccount,
     Outcome,
-    StartRecording,
 )
 from routing.facts import Channel, Party, RecordingEnded, RecordingFailed
-from routing.ids import AgentId, InteractionId, QueueId, RecordingId
+from routing.ids import AgentId, InteractionId, RecordingId
 from tests.ctid.virtual import StillClock
 
 pytestmark = pytest.mark.unit
@@ -87,11 +86,6 @@ class Index:
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
 
-    async def recording_started(
-        self, recording: RecordingId, interaction: InteractionId, now: float
-    ) -> None:
-        self.calls.append(("started", recording, interaction))
-
     async def recording_ready(
         self,
         recording: RecordingId,
@@ -117,20 +111,14 @@ def plan(tmp_path: Path) -> RecordingPlan:
     return RecordingPlan(intake_dir=tmp_path / "in", library_dir=tmp_path / "lib")
 
 
-def starting() -> StartRecording:
-    return StartRecording(interaction=A, recording=REC, queue=QueueId("q"), agent=AGENT)
-
-
-async def test_a_recording_is_due_then_ready(plan: RecordingPlan) -> None:
+async def test_a_recording_that_ended_is_ready(plan: RecordingPlan) -> None:
     index = Index()
     settled: list[InteractionId] = []
     keeper = RecordingKeeper(plan, index, StillClock(), settled.append)
-    keeper.starting(starting())
     plan.intake_path(REC).write_bytes(struct.pack("<hh", 100, -100) * 8000)
     keeper.on_fact(RecordingEnded(interaction=A, recording=REC), 1_750_000_000.0)
     await keeper.drained()
     assert index.calls == [
-        ("started", REC, A),
         ("ready", REC, "2025/06/15/a.r1.wav", 1.0),
     ]
     assert settled == [A]
@@ -141,11 +129,10 @@ async def test_a_recording_without_a_file_has_an_entry_that_says_why(plan: Recor
     index = Index()
     settled: list[InteractionId] = []
     keeper = RecordingKeeper(plan, index, StillClock(), settled.append)
-    keeper.starting(starting())
     keeper.on_fact(RecordingEnded(interaction=A, recording=REC), 1.0)
     keeper.on_fact(RecordingFailed(interaction=A, recording=REC, reason="no disk"), 1.0)
     await keeper.drained()
-    assert index.calls[1:] == [
+    assert index.calls == [
         ("failed", REC, "the PBX left no recording file"),
         ("failed", REC, "no disk"),
     ]
