@@ -180,7 +180,7 @@ def _ascending(rules: _Rules, raw: dict[str, Any], key: str, path: TomlPath) -> 
     before = -1.0
     for n, step in enumerate(steps if isinstance(steps, list) else ()):
         after = step.get("after_s") if isinstance(step, dict) else None
-        if not _numbers([after]):
+        if isinstance(after, bool) or not isinstance(after, int | float):
             continue
         if after <= before:
             yield rules.problem(

@@ -24,7 +24,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--since", metavar="TIME", help="ISO 8601; only arrivals from then on")
     parser.add_argument("--until", metavar="TIME", help="ISO 8601; only arrivals before")
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="calls listed one by one")
+    parser.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="calls listed one by one"
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="every call, one line each")
     parser.add_argument("--json", action="store_true", help="print as JSON")
 

@@ -52,9 +52,7 @@ def test_a_missing_secret_file_says_what_to_do(tmp_path: Path) -> None:
         settings.load(path)
 
 
-def test_print_config_hides_the_secret(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_print_config_hides_the_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "ctid.toml"
     path.write_text('[asterisk.ami]\nsecret = "hunter2"\n', "utf-8")
     assert main(["print-config", "-c", str(path)]) == 0
