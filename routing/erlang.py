@@ -148,13 +148,10 @@ def erlang_a_service_level(
     end = max(peak, 1 / drain)
     while exponent(end) > top - _TAIL_LOG:
         end *= 1.5
+    end = _border(lambda x: exponent(x) < top - _TAIL_LOG, end, peak)
     begin = 0.0
     if peak and exponent(0.0) < top - _TAIL_LOG:
-        low, high = 0.0, peak
-        while high - low > 1e-9 * peak:
-            middle = (low + high) / 2
-            low, high = (middle, high) if exponent(middle) < top - _TAIL_LOG else (low, middle)
-        begin = low
+        begin = _border(lambda x: exponent(x) < top - _TAIL_LOG, 0.0, peak)
     until = min(max(within_s, begin), end)
     # impatience works on another scale than the drain: each piece gets its own steps
     cuts = sorted({begin, until, end, peak, *(n / leave for n in (0.5, 2.0, 8.0, 32.0))})
@@ -166,6 +163,14 @@ def erlang_a_service_level(
             served += _simpson(lambda x: math.exp(exponent(x) - top - leave * x), low, high)
     waits = erlang_a(agents, calls_per_s, handle_s, patience_s).waits
     return 1 - waits + (waits * served / whole if within_s > 0 else 0.0)
+
+
+def _border(negligible: Callable[[float], bool], outside: float, inside: float) -> float:
+    """Where the integrand begins to count: between where it does not and where it does."""
+    while abs(outside - inside) > 1e-6 * max(outside, inside):
+        middle = (outside + inside) / 2
+        outside, inside = (middle, inside) if negligible(middle) else (outside, middle)
+    return outside
 
 
 def _simpson(of: Callable[[float], float], begin: float, end: float) -> float:
