@@ -142,7 +142,7 @@ def test_pooling_and_a_little_flexibility() -> None:
     waits: dict[int, Estimate] = {}
     for crossed in (0, 1, 2, each):
         # the same callers in each setting
-        scenario = markov({"q0": rate, "q1": rate}, _hours(2 * rate) * 2)
+        scenario = markov({"q0": rate, "q1": rate}, _hours(2 * rate))
         accounts = steady(run(_two_queues(each, crossed), scenario), 60 * HANDLE_S)
         waits[crossed] = _interval([a.wait_s for a in accounts])
     apart = erlang_c_performance(each, rate, HANDLE_S).mean_wait_s
