@@ -1,27 +1,22 @@
 """An Asterisk ``queues.conf`` as a ``queues.toml``, and what could not be carried over.
 
-Reads with pyst2's configuration reader. The meaning of each option is that of the sample
-``queues.conf`` of Asterisk 22 and of the documentation of ``Queue()``. Templates (``[x](!)``,
-``[y](x)``), ``#include`` and unreadable lines are found before, because the reader does not know
-them.
+The meaning of each option is that of the sample
+``queues.conf`` of Asterisk 22 and of the documentation of ``Queue()``.
 """
 
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from asterisk.config import Config, ParseError
 
 from ctid.queues_schema import ID_PATTERN
+from ctid.telephony.asterisk.conf_reader import Option, Section, directives, sections
 from ctid.toml_file import ConfigFileError, Problem
-
-MAX_BYTES = 4 * 1024 * 1024
 
 STRATEGIES = {
     "ringall": "ring_all",
@@ -58,34 +53,16 @@ class Imported:
     notes: list[Note] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
-    name: str
-    value: str
-    line: int
-
-
-@dataclass(slots=True)
-class _Section:
-    name: str
-    line: int
-    options: list[_Option]
-
-    def last(self, name: str) -> _Option | None:
-        """The last of that name counts, as in Asterisk."""
-        return next((o for o in reversed(self.options) if o.name == name), None)
-
-
 def convert(path: Path, agents_conf: Path | None = None) -> Imported:
     """Read ``path``. Raises ConfigFileError when it is no queues.conf at all."""
     importer = _Import(str(path), _names_of(agents_conf))
-    return importer.run(_sections(path), _directives(path))
+    return importer.run(sections(path), directives(path))
 
 
 def _names_of(path: Path | None) -> dict[str, str]:
     """``agent => id,password,name`` of agents.conf: names by id. Passwords are not taken along."""
     names: dict[str, str] = {}
-    for section in _sections(path) if path is not None else ():
+    for section in sections(path) if path is not None else ():
         full = section.last("fullname")
         if full is not None:  # the form since Asterisk 12: one section for each agent
             names[section.name] = full.value
@@ -97,118 +74,6 @@ def _names_of(path: Path | None) -> dict[str, str]:
     return names
 
 
-def _directives(path: Path) -> list[_Option]:
-    """``#include`` and ``#exec``: other files are not read, which has to be said."""
-    lines = _text(path).splitlines()
-    return [
-        _Option(line.split()[0], line.strip(), number)
-        for number, line in enumerate(lines, 1)
-        if line.lstrip().startswith("#")
-    ]
-
-
-def _sections(path: Path) -> list[_Section]:
-    text = _text(path)
-    plain = _plain(text, str(path))
-    with tempfile.NamedTemporaryFile("w", suffix=".conf", encoding="utf-8") as copy:
-        copy.write(plain)
-        copy.flush()
-        try:
-            config = Config(copy.name)
-        except (ParseError, ValueError, IndexError) as error:
-            problem = Problem(str(path), 0, "", f"not a .conf file: {error}")
-            raise ConfigFileError([problem]) from error
-    return _inherited(config.categories, text)
-
-
-def _text(path: Path) -> str:
-    try:
-        with open(path, "rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        hint = "check the path and that this user may read it"
-        why = f"cannot be read: {error.strerror}"
-        raise ConfigFileError([Problem(str(path), 0, "", why, hint)]) from error
-    if len(raw) > MAX_BYTES:
-        raise ConfigFileError([Problem(str(path), 0, "", "is larger than 4 MiB")])
-    return _decoded(raw)
-
-
-def _decoded(raw: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("latin-1")
-
-
-def _plain(text: str, file: str) -> str:
-    """The text without what pyst2's reader does not know; lines keep their numbers."""
-    problems = []
-    out = []
-    comment = False
-    for number, line in enumerate(text.splitlines(), 1):
-        code, comment = _without_comments(line, comment)
-        code = code.replace("\\;", " ").strip()
-        if code.startswith("#"):
-            code = ""  # see _directives
-        section = re.fullmatch(r"\[([^\]]*)\]\s*(?:\([^)]*\))?", code)
-        if section is not None:
-            code = f"[{section[1]}]"
-        elif code and "=" not in code:
-            problems.append(
-                Problem(file, number, "", f"is neither [section] nor name = value: {code[:40]!r}")
-            )
-            code = ""
-        out.append(code)
-    if problems:
-        raise ConfigFileError(problems)
-    return "\n".join(out) + "\n"
-
-
-def _without_comments(line: str, inside: bool) -> tuple[str, bool]:
-    """``;`` to the end of the line, and ``;-- ... --;`` over several."""
-    out = ""
-    at = 0
-    while at < len(line):
-        if inside:
-            end = line.find("--;", at)
-            if end < 0:
-                return out, True
-            at, inside = end + 3, False
-        elif line.startswith(";--", at) and not line.startswith(";---", at):
-            at, inside = at + 3, True
-        elif line[at] == ";" and (at == 0 or line[at - 1] != "\\"):
-            break
-        else:
-            out += line[at]
-            at += 1
-    return out, inside
-
-
-def _inherited(categories: Any, text: str) -> list[_Section]:
-    """Sections with what their templates give them first; templates themselves are left out."""
-    heads = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        head = re.match(r"\s*\[([^\]]*)\]\s*\(([^)]*)\)", line)
-        if head:
-            heads[number] = [part.strip() for part in head[2].split(",") if part.strip()]
-    known: dict[str, list[_Option]] = {}
-    out: list[_Section] = []
-    for category in categories:
-        marks = heads.get(category.number, [])
-        options = [o for mark in marks for o in known.get(mark.lstrip("+"), [])]
-        options += [_Option(i.name.lower(), i.value.strip(), i.number) for i in category.items]
-        if "+" in marks and category.name in known:
-            known[category.name] += options
-            continue
-        known[category.name] = options
-        if "!" not in marks:
-            out.append(_Section(category.name, category.number, options))
-    return out
-
-
 class _Import:
     def __init__(self, file: str, names: dict[str, str]) -> None:
         self._file = file
@@ -216,12 +81,12 @@ class _Import:
         self._notes: list[Note] = []
         self._agents: dict[str, dict[str, Any]] = {}
 
-    def run(self, sections: list[_Section], directives: list[_Option]) -> Imported:
+    def run(self, found: list[Section], elsewhere: list[Option]) -> Imported:
         """The new file."""
-        for directive in directives:
+        for directive in elsewhere:
             self._note(directive.line, directive.name, f"{directive.value!r} is not followed")
         queues: dict[str, Any] = {}
-        for section in sections:
+        for section in found:
             if section.name == "general":
                 self._general(section)
                 continue
@@ -244,7 +109,7 @@ class _Import:
     def _note(self, line: int, where: str, message: str) -> None:
         self._notes.append(Note(line, where, message, self._file))
 
-    def _id(self, section: _Section) -> str:
+    def _id(self, section: Section) -> str:
         if re.fullmatch(ID_PATTERN, section.name):
             return section.name
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", section.name).strip("-._") or "queue"
@@ -252,7 +117,7 @@ class _Import:
         self._note(section.line, section.name, f'is named "{name}" now: ids are plain letters')
         return name
 
-    def _general(self, section: _Section) -> None:
+    def _general(self, section: Section) -> None:
         for option in section.options:
             if option.name in ("autofill", "persistentmembers", "shared_lastcall", "keepstats"):
                 if option.name == "autofill" and option.value.lower() not in _YES:
@@ -264,7 +129,7 @@ class _Import:
                 continue
             self._note(option.line, "general", f"{option.name} is not carried over")
 
-    def _queue(self, name: str, section: _Section) -> dict[str, Any]:
+    def _queue(self, name: str, section: Section) -> dict[str, Any]:
         queue: dict[str, Any] = {}
         if name != section.name:
             queue["name"] = section.name
@@ -293,7 +158,7 @@ class _Import:
 
     # -- members -----------------------------------------------------------------------------------
 
-    def _membership(self, queue: str, section: _Section, option: _Option, position: int) -> None:
+    def _membership(self, queue: str, section: Section, option: Option, position: int) -> None:
         parts = [part.strip() for part in option.value.split(",")]
         interface = parts[0]
         penalty = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
@@ -323,7 +188,7 @@ class _Import:
         agent["queues"].append(inline if len(membership) > 1 else queue)
 
     def _agent(
-        self, interface: str, title: str, state: str, section: _Section, option: _Option
+        self, interface: str, title: str, state: str, section: Section, option: Option
     ) -> dict[str, Any] | None:
         technology, _, address = interface.partition("/")
         technology = technology.lower()
@@ -361,7 +226,7 @@ class _Import:
 
     # -- options -----------------------------------------------------------------------------------
 
-    def strategy(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def strategy(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """The order in which agents are asked."""
         known = STRATEGIES.get(option.value.lower())
         if known is None:
@@ -374,31 +239,31 @@ class _Import:
                 "wrandom: penalties became levels; set weight in the memberships instead",
             )
 
-    def timeout(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def timeout(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """How long a phone rings; 0 means for ever there."""
         seconds = int(option.value)
         queue["ring_timeout_s"] = seconds if seconds > 0 else 60
         if seconds <= 0:
             self._note(option.line, section.name, "timeout = 0 (for ever) became 60 s")
 
-    def wrapuptime(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def wrapuptime(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """Rest after a call."""
         queue["wrap_up_s"] = int(option.value)
 
-    def maxlen(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def maxlen(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """How many may wait."""
         if int(option.value) > 0:
             queue["max_waiting"] = int(option.value)
 
-    def servicelevel(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def servicelevel(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """The threshold of the service level."""
         queue["service_level_s"] = int(option.value)
 
-    def music(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def music(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """Music on hold class."""
         queue["music"] = option.value
 
-    def weight(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def weight(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """Heavier queues are served first, without limit; here it is a head start."""
         if int(option.value) > 0:
             queue["head_start_s"] = 60 * int(option.value)
@@ -409,15 +274,15 @@ class _Import:
                 f"{60 * int(option.value)} s: a bounded one, nobody starves",
             )
 
-    def joinempty(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def joinempty(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """Whether callers may join with nobody there."""
         queue["join_empty"] = self._empty(option, section)
 
-    def leavewhenempty(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def leavewhenempty(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """Whether callers have to leave when nobody is there."""
         queue["leave_empty"] = self._empty(option, section)
 
-    def _empty(self, option: _Option, section: _Section) -> str:
+    def _empty(self, option: Option, section: Section) -> str:
         value = option.value.lower()
         joins = option.name == "joinempty"
         if value in ("yes", "no"):
@@ -434,12 +299,12 @@ class _Import:
             )
         return "available" if conditions & {"paused", "inuse", "ringing"} else "logged_in"
 
-    def frequency(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def frequency(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """How often position and wait are announced."""
         if int(option.value) > 0:
             self._say(queue)["every_s"] = int(option.value)
 
-    def position(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def position(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """Whether the position is announced."""
         self._say(queue)["position"] = option.value.lower() in (*_YES, "limit", "more")
         if option.value.lower() in ("limit", "more"):
@@ -447,11 +312,11 @@ class _Import:
             if limit is not None and limit.value.isdigit():
                 self._say(queue)["position_up_to"] = int(limit.value)
 
-    def holdtime(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def holdtime(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """Whether the expected wait is announced."""
         self._say(queue)["expected_wait"] = option.value.lower() in (*_YES, "once")
 
-    def comfort(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def comfort(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """The periodic announcement."""
         sounds = [s.strip() for s in option.value.split(",") if s.strip()]
         for sound in sounds:
@@ -469,7 +334,7 @@ class _Import:
         said: dict[str, Any] = queue.setdefault("announcements", {})
         return said
 
-    def autopause(self, queue: dict[str, Any], option: _Option, section: _Section) -> None:
+    def autopause(self, queue: dict[str, Any], option: Option, section: Section) -> None:
         """Pausing agents who do not answer."""
         value = option.value.lower()
         if value not in ("yes", "no", "all"):
@@ -483,7 +348,7 @@ class _Import:
             )
 
 
-_Carry = Callable[[_Import, dict[str, Any], _Option, _Section], None]
+_Carry = Callable[[_Import, dict[str, Any], Option, Section], None]
 _OPTIONS: dict[str, _Carry] = {
     "strategy": _Import.strategy,
     "timeout": _Import.timeout,
