@@ -95,9 +95,7 @@ def candidates(floor: Floor, live: Interaction) -> list[Seat]:
     preferred = live.preferred
     if preferred is not None:
         seat = preferred.seats.get(pool.queue.id)
-        if seat is not None and seat.entry is not None:
-            return [seat]
-        if preferred.accepts(pool.queue.channel) and seat is not None:
+        if seat is not None and preferred.accepts(pool.queue.channel):
             return [seat]
         return []
     return pool.best(place.key_of(live))

@@ -156,6 +156,8 @@ def restore(floor: Floor, fact: InteractionRestored) -> None:
         raise UnknownTransition(f"{fact.interaction} is live already")
     if fact.agent is not None and fact.agent not in floor.agents:
         raise UnknownTransition(f"agent {fact.agent} is not in the configuration")
+    if fact.agent is not None and not floor.pools:
+        raise UnknownTransition("there is no queue to which the conversation could belong")
     live = _from_snapshot(floor, fact.interaction, fact.snapshot)
     floor.live[live.id] = live
     if "state" not in fact.snapshot:
@@ -235,8 +237,7 @@ def adopt(floor: Floor, live: Interaction, agent: AgentRecord, event: str) -> No
     """The PBX says that this agent talks with the caller."""
     pool = live.pool or next((s.pool for s in agent.seats.values()), None)
     pool = pool or next(iter(floor.pools.values()), None)
-    if pool is None:
-        raise UnknownTransition("there is no queue to which the conversation could belong")
+    assert pool is not None
     live.move(event, State.TALKING)
     engagement = agent.engagements.get(live.id)
     if engagement is None:
