@@ -22,7 +22,7 @@ from crmcore import audit, callbacks, customers, matching, numbers, text, webhoo
 from crmcore.access import Actor, Scope
 from crmcore.errors import Conflict, Invalid, NotFound
 from crmcore.numbers import HOME, NumberPlan
-from routing.commands import AmendContactRecord, InteractionAccount
+from routing.commands import AmendContactRecord, InteractionAccount, Outcome
 
 Row = dict[str, Any]
 MAX_NOTES = 20_000
@@ -101,6 +101,8 @@ def file(
     conn.execute("DELETE FROM early_amendments WHERE interaction = ?", (interaction,))
     if direction == "in":
         callbacks.after_record(conn, account, number, customer, team)
+    elif account.outcome == Outcome.ANSWERED and number.key:
+        callbacks.reached(conn, number.key, account.ended_at)
     told = {
         "contact_record": str(record),
         "interaction": interaction,

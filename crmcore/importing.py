@@ -410,6 +410,15 @@ def _drop_some(conn: sqlite3.Connection, key: int) -> bool:
     return bool(ids)
 
 
+def staged_rows(conn: sqlite3.Connection) -> int:
+    """How many customers interrupted imports left."""
+    row = conn.execute(
+        "SELECT count(*) FROM customers WHERE state = 'staged' AND import_id IN"
+        " (SELECT id FROM imports WHERE state IN ('staging', 'undoing'))"
+    ).fetchone()
+    return int(row[0])
+
+
 async def recover(db: Database, now: float) -> int:
     """After a crash: finish what was being undone, remove what was only staged.
 

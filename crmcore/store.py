@@ -24,6 +24,7 @@ from routing.commands import AmendContactRecord, InteractionAccount
 Row = dict[str, Any]
 T = TypeVar("T")
 P = ParamSpec("P")
+_TIDY_AT_ONCE = 25_000
 
 
 class Store:
@@ -48,13 +49,21 @@ class Store:
         db = await Database.open(path, readers=readers)
         try:
             await migrate(db, now)
-            await importing.recover(db, now)
+            if await db.read(importing.staged_rows) <= _TIDY_AT_ONCE:
+                await importing.recover(db, now)
             journal = await Journal.open(db)
             policy = await db.read(access.load_policy)
         except BaseException:
             await db.close()
             raise
         return cls(db, journal, policy, plan)
+
+    async def tidy(self, now: float) -> int:
+        """Remove what interrupted imports left staged. Nobody sees it, so calls need not wait.
+
+        ``open`` does it when it is little; after a crash within a large import let a task do it.
+        """
+        return await importing.recover(self.db, now)
 
     async def close(self) -> None:
         """Flush the journal and close the file. Idempotent."""
