@@ -54,12 +54,12 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One call three times; None: not seen to its end."""
+    """One call three times; None: not over four hours after the journal's end."""
 
     interaction: str
     at: float
     did: str
-    journal: Fate | None
+    journal: Fate
     again: Fate | None
     new: Fate | None
 
@@ -153,18 +153,20 @@ def compare(
     unknown = sorted({d.agent for d in day.duties} - known)
     changed = _simulate(new, day, callers, scenario)
     fates = [_fates(o) for o in (was, again, changed)]
+    # a call that the journal did not see to its end takes its agent's time, but is not compared
+    ended = [caller for caller in callers if InteractionId(caller.id) in fates[0]]
     calls = [
         Compared(
             interaction=caller.id,
             at=caller.at,
             did=caller.did,
-            journal=fates[0].get(InteractionId(caller.id)),
+            journal=fates[0][InteractionId(caller.id)],
             again=fates[1].get(InteractionId(caller.id)),
             new=fates[2].get(InteractionId(caller.id)),
         )
-        for caller in callers
+        for caller in ended
     ]
-    wanted = {InteractionId(caller.id) for caller in callers}
+    wanted = {InteractionId(caller.id) for caller in ended}
     sums = {
         name: _tally(outcomes, wanted)
         for name, outcomes in (("journal", was), ("again", again), ("new", changed))
