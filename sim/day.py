@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from routing.facts import AgentStatus
+from routing.facts import AgentStatus, PhoneStateChanged
 from routing.hours import instant, minutes_of, zone
 from routing.ids import AgentId, PhoneId, QueueId
 from routing.model import Entry, RecordingPolicy, RoutingConfig
@@ -29,12 +29,16 @@ _DOOR = "simulated-"
 
 @dataclass(slots=True)
 class Day:
-    """Everything that does not depend on decisions. ``duties`` and ``callers`` are in order."""
+    """Everything that does not depend on decisions. ``duties`` and ``callers`` are in order.
+
+    ``phones``: what becomes of phones by themselves, for example those that were away.
+    """
 
     start: float
     end: float
     callers: list[Caller]
     duties: list[Duty]
+    phones: list[tuple[float, PhoneStateChanged]] = field(default_factory=list)
 
 
 def prepared(config: RoutingConfig, scenario: Scenario) -> RoutingConfig:

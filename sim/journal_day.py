@@ -43,6 +43,7 @@ class Journalled:
 
     seen: list[Seen] = field(default_factory=list)
     duties: list[Duty] = field(default_factory=list)
+    phones: list[tuple[float, f.PhoneStateChanged]] = field(default_factory=list)
     config: RoutingConfig | None = None
     version: str = ""
     facts: list[Stamped] = field(default_factory=list)
@@ -61,6 +62,7 @@ def observe(entries: Iterable[Stamped]) -> Journalled:
     """Fold facts into what they say about callers and agents."""
     out = Journalled()
     live: dict[InteractionId, Seen] = {}
+    away: set[str] = set()
     for entry in entries:
         out.facts.append(entry)
         fact, at = entry.fact, entry.at
@@ -75,6 +77,12 @@ def observe(entries: Iterable[Stamped]) -> Journalled:
                 )
                 live[fact.interaction] = seen
                 out.seen.append(seen)
+            case f.PhoneStateChanged():
+                # phones that were away are part of the day; ringing and talking follow from calls
+                gone = fact.state is f.PhoneState.UNREACHABLE
+                if gone or fact.phone in away:
+                    out.phones.append((at, fact))
+                (away.add if gone else away.discard)(fact.phone)
             case f.AgentStatusSet():
                 if fact.by != "engine":
                     out.duties.append(Duty(at, fact.agent, fact.status, fact.reason))

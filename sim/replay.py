@@ -224,8 +224,9 @@ def _simulate(
     one = Day(
         start,
         max(day.facts[-1].at, start + 1.0),
-        [dataclasses.replace(x) for x in callers],
-        [d for d in day.duties if d.agent in known],
+        [dataclasses.replace(caller) for caller in callers],
+        [duty for duty in day.duties if duty.agent in known],
+        day.phones,
     )
     return Simulation(ready, one, scenario).run()
 

@@ -122,6 +122,8 @@ class Simulation:
         """Let the day pass."""
         for duty in self._day.duties:
             self._at(duty.at, self._on_duty, duty)
+        for at, fact in self._day.phones:
+            self._at(at, self._phone, fact)
         arrivals = iter(self._day.callers)
         following = next(arrivals, None)
         heap = self._heap
@@ -445,6 +447,9 @@ class Simulation:
             ),
             f"{duty.agent} {duty.status}",
         )
+
+    def _phone(self, fact: f.PhoneStateChanged) -> None:
+        self._tell(fact, f"{fact.phone} {fact.state}")
 
     def _notify(self, command: c.NotifyAgent) -> None:
         if command.code == "paused_after_no_answer":
