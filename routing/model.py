@@ -1,8 +1,9 @@
 """The routing configuration: who is there, who serves what, and what happens to those who arrive.
 
-Plain frozen values, checked as a whole by :func:`routing.check.problems` (ids that lead nowhere)
-and by ``ctid/queues_file.py`` (the human form, ``config/queues.toml``). Times are seconds unless a
-name says otherwise; every list keeps the order of the file, which is the last tie-break everywhere.
+Plain frozen values. ``config/queues.toml`` is the human form, read and checked as a whole by
+``ctid/queues_file.py``; the engine itself refuses only what it could not run. Times are seconds
+unless a name says otherwise; every list keeps the order of the file, which is the last tie-break
+everywhere.
 """
 
 from __future__ import annotations

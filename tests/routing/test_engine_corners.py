@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from routing import facts as f
+from routing.commands import FileContactRecord
 from routing.engine import Engine
 from routing.errors import ConfigError, UnknownTransition
 from routing.facts import InteractionRestored
@@ -19,10 +20,12 @@ from routing.model import (
     Hours,
     Joining,
     Membership,
+    NoAnswer,
     Overflow,
     OverflowReason,
     PreferredAgent,
     Prompt,
+    RelaxStep,
     Requirement,
     RoutingConfig,
     Skill,
@@ -421,3 +424,110 @@ def test_late_words_after_the_end_are_no_news() -> None:
         << FileContactRecord account.outcome=released
         """,
     )
+
+
+def test_being_available_again_ends_a_rest() -> None:
+    engine = open_house((queue(no_answer=NoAnswer(decline_delay_s=60)),), (agent("1"),))
+    play(
+        engine,
+        """
+        >> InteractionArrived interaction=i caller=1 did=news
+        << Offer targets=1
+        >> OfferDeclined interaction=i offer=i.o1 agent=1
+        >> OfferEnded interaction=i offer=i.o1
+        at 5
+        >> AgentStatusSet agent=1 status=paused
+        >> AgentStatusSet agent=1 status=available
+        << Offer targets=1
+        """,
+    )
+
+
+def test_a_contact_record_is_bounded_however_long_it_went_on() -> None:
+    engine = open_house((queue(),), (agent("1"),))
+    i = InteractionId("i")
+    engine.handle(f.InteractionArrived(interaction=i, caller=f.Party(), did="news"), NOON)
+    for n in range(1, 260):
+        offer = engine.interaction_view(i).offer
+        assert offer == f"i.o{n}"
+        engine.handle(
+            f.OfferFailed(interaction=i, offer=offer, agent=AgentId("1"), reason="gone"), NOON
+        )
+        engine.handle(f.OfferEnded(interaction=i, offer=offer), NOON)
+    filed = engine.handle(f.CallerHungUp(interaction=i), NOON)
+    account = next(c.account for c in filed if isinstance(c, FileContactRecord))
+    assert len(account.offers) == 200
+    assert len(account.causes) == 20
+
+
+def test_chats_wait_while_the_agent_is_on_the_phone() -> None:
+    engine = open_house(
+        (queue(), queue("chat", channel=f.Channel.CHAT)), (agent("1", "news", "chat"),)
+    )
+    play(
+        engine,
+        """
+        >> InteractionArrived interaction=v caller=1 did=news
+        << Offer interaction=v
+        >> InteractionArrived interaction=c caller=1 did=chat channel=chat
+        >> CallerHungUp interaction=v
+        << FileContactRecord account.interaction=v
+        << Offer interaction=c
+        """,
+    )
+
+
+def test_overflow_into_the_same_queue_and_a_full_one() -> None:
+    again = Flow(id=FlowId("again"), steps=(Step(kind=StepKind.QUEUE, queue=QueueId("news")),))
+    rules = (
+        Overflow(reason=OverflowReason.WAIT, limit=10, flow=FlowId("again")),
+        Overflow(reason=OverflowReason.UNROUTABLE, flow=FlowId("again")),
+    )
+    engine = open_house(
+        (queue(overflow=rules, max_waiting=1, max_wait_s=99),),
+        (agent("1"),),
+        flows=(again,),
+        sorry=(),
+    )
+    play(
+        engine,
+        """
+        >> PhoneStateChanged phone=p1 state=in_use
+        >> InteractionArrived interaction=i caller=1 did=news
+        >> InteractionArrived interaction=j caller=1 did=news
+        << Release interaction=j
+        at 10
+        >> TimerFired timer=i:wait
+        """,
+    )
+    view = engine.interaction_view(InteractionId("i"))
+    assert (view.queue, view.state, view.queued_at) == ("news", "waiting", NOON)
+
+
+def test_whoever_waits_for_this_agent_competes_with_the_line() -> None:
+    engine = open_house(
+        (queue(preferred=PreferredAgent(owner=True, patience_s=500)),), (agent("1"), agent("2"))
+    )
+    play(
+        engine,
+        """
+        >> PhoneStateChanged phone=p1 state=in_use
+        >> PhoneStateChanged phone=p2 state=in_use
+        >> InteractionArrived interaction=first caller=1 did=news
+        >> CustomerNotFound interaction=first
+        at 5
+        >> InteractionArrived interaction=mine caller=1 did=news
+        >> CustomerMatched interaction=mine customer=c attributes=owner:2
+        >> PhoneStateChanged phone=p2 state=idle
+        << Offer interaction=first targets=2
+        >> CallerHungUp interaction=first
+        << FileContactRecord account.interaction=first
+        << Offer interaction=mine targets=2
+        """,
+    )
+
+
+def test_a_relax_step_that_changes_nothing_starts_no_timer() -> None:
+    engine = open_house((queue(relax=(RelaxStep(after_s=5, drop_all=True),)),), ())
+    every = play(engine, ">> InteractionArrived interaction=i caller=1 did=news")
+    assert all(getattr(c, "timer", "") != "i:stage" for c in every)

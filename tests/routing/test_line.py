@@ -42,10 +42,13 @@ def test_as_a_sorted_list(deeds: list[tuple[bool, int]]) -> None:
             assert line.head == (model[0] if model else None)
             for place, known in enumerate(model):
                 assert line.position(known) == place
+        for n in range(20):
+            line.add((100 + n, n, "x"))
+        assert len(line) == len(model) + 20
         with pytest.raises(KeyError):
             line.remove((-1, -1, "x"))
         with pytest.raises(KeyError):
-            line.position((99, 99, "x"))
+            line.position((999, 99, "x"))
     finally:
         line_module._BLOCK = block  # type: ignore[misc]
 
