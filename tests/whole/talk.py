@@ -15,7 +15,9 @@ from sim.phones.softphone import PhoneCall, PhoneProcess, answer_policy, tone
 from tests.whole.conftest import DID, until
 
 HZ = {"caller": 440, "agent": 1000, "super": 1700, "second": 2300}
-LISTEN_S = 0.8
+PASSING_S = 0.7
+"""What is on its way to an ear: the softphones' jitter buffers grow to half a second here."""
+LISTEN_S = 0.4
 HEARD, NOT_HEARD = 0.08, 0.02
 """Shares of the energy of the loud part that a tone has when it is, or is not, heard."""
 
@@ -41,7 +43,7 @@ class Talk:
         for name, leg in self.legs.items():
             files[name] = self.folder / f"{self.takes}-{name}.wav"
             await leg.record(files[name])
-        await asyncio.sleep(LISTEN_S)  # the length of what is judged
+        await asyncio.sleep(PASSING_S + LISTEN_S)  # the length of what is judged
         for leg in self.legs.values():
             await leg.record(None)
         for leg in self.legs.values():
@@ -50,8 +52,7 @@ class Talk:
 
     def _tones(self, file: Path) -> set[str]:
         samples, rate = read_wav(file)
-        # what was on its way when the recording began belongs to before
-        loud = loud_part(samples[int(0.15 * rate) :], rate)
+        loud = loud_part(samples[int(PASSING_S * rate) :], rate)
         if len(loud) < rate // 10:
             return set()
         shares = {name: power(loud, hz, rate) for name, hz in HZ.items()}

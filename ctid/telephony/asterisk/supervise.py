@@ -30,8 +30,6 @@ log = structlog.get_logger(__name__)
 
 EVENTS = frozenset({"DialBegin", "ChanSpyStart", "DTMFEnd", "Hangup", "OriginateResponse"})
 DIGIT_OF = {mode: digit for digit, mode in DIGITS.items()}
-DIGIT_MS = "80"
-"""Shortest digit that Asterisk takes without stretching it (``option_dtmfminduration``)."""
 
 OPTIONS = {
     SuperviseMode.MONITOR: "qESd",
@@ -47,6 +45,7 @@ class _Spy:
     interaction: InteractionId
     call: Call
     uniqueid: str
+    mode: SuperviseMode
     channel: str = ""  # known when it rings
     started: bool = False
     listen_only: bool = False
@@ -81,6 +80,7 @@ class Spies:
             interaction=command.interaction,
             call=call,
             uniqueid=f"{call.uniqueid}-s{next(self._numbers)}",
+            mode=command.mode,
         )
         channel, options = self._target(spy, command.mode, listen_only=False)
         self._by_id[spy.supervision] = self._by_leg[spy.uniqueid] = spy
@@ -98,7 +98,6 @@ class Spies:
         fields = {
             "Channel": encode.channel_name(spy.channel),
             "Digit": DIGIT_OF[command.mode],
-            "Duration": DIGIT_MS,
             "Receive": "true",
         }
         try:
@@ -110,7 +109,11 @@ class Spies:
         spy = self._by_id.get(command.supervision)
         if spy is None or spy.call.gone:
             return
-        channel, options = self._target(spy, command.mode, listen_only=command.listen_only)
+        await self._listen_to(spy, command.mode, listen_only=command.listen_only)
+
+    async def _listen_to(self, spy: _Spy, mode: SuperviseMode, *, listen_only: bool) -> None:
+        channel, options = self._target(spy, mode, listen_only=listen_only)
+        spy.mode = mode
         leg = encode.channel_name(spy.channel) if spy.channel else spy.uniqueid
         for name, value in (("CTID_SPY_CHANNEL", channel), ("CTID_SPY_OPTIONS", options)):
             fields = {"Channel": leg, "Variable": name, "Value": value}
@@ -160,7 +163,9 @@ class Spies:
                 spy.channel = event.get("DestChannel", "")
         elif name == "ChanSpyStart":
             spy = self._by_leg.get(event.get("SpyerUniqueid", ""))
-            if spy is not None and not spy.started:
+            if spy is not None and spy.started:
+                self._told(spy)
+            elif spy is not None:
                 spy.started = True
                 spy.channel = event.get("SpyerChannel", spy.channel)
                 self._facts.tell(
@@ -184,13 +189,14 @@ class Spies:
         if spy is None or mode is None or not spy.started or spy.listen_only:
             return
         if event.get("Direction") == "Received":
-            self._facts.tell(
-                [
-                    SupervisionModeChanged(
-                        interaction=spy.interaction, supervision=spy.supervision, mode=mode
-                    )
-                ]
-            )
+            spy.mode = mode
+            self._told(spy)
+
+    def _told(self, spy: _Spy) -> None:
+        changed = SupervisionModeChanged(
+            interaction=spy.interaction, supervision=spy.supervision, mode=spy.mode
+        )
+        self._facts.tell([changed])
 
     def _forget(self, spy: _Spy) -> bool:
         self._by_leg.pop(spy.uniqueid, None)
