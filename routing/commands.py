@@ -234,13 +234,15 @@ class CallCustomer(Command):
 
     ``agent`` is connected already (agent first: join the two and report CustomerAnswered) or
     ``None`` (customer first: report CustomerAnswered and hold the customer; an Offer follows).
-    CustomerCallFailed when nobody answers. Sent exactly once for each attempt.
+    CustomerCallFailed when nobody answers. Sent exactly once for each attempt. ``show``: the number
+    that the customer once dialled, for the phone's display; empty: none is known.
     """
 
     interaction: InteractionId
     number: str
     ring_timeout_s: float
     agent: AgentId | None = None
+    show: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -332,6 +332,7 @@ def call_customer(floor: Floor, live: Interaction, event: str, agent: AgentId | 
             number=live.caller.number,
             ring_timeout_s=ring_timeout_s,
             agent=agent,
+            show=live.did,
         )
     )
     floor.start_own_timer(

@@ -279,7 +279,9 @@ class Caller:
             )
 
     async def _join(self, command: _Join) -> None:
-        leg = command.leg
+        leg, recording = command.leg, self.call.recording
+        if self.call.absent and recording is not None:
+            await self._desk.recordings.ready(self.call, self.session, recording)
         self._desk.tell(translate.joined(leg))
         if self.call.talking is not leg:
             return

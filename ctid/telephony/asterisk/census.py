@@ -56,7 +56,16 @@ class Census:
         now_s = self._clock.now_s()
         calls = []
         for caller in seen:
-            if self._board.has_ended(caller.row.uniqueid):
+            row = caller.row
+            if self._board.has_ended(row.uniqueid):
+                continue
+            known = self._board.calls.get(row.uniqueid)
+            if known is not None and known.absent:
+                continue  # a customer whom we are calling just now
+            if known is None and not row.up and row.variables[encode.VAR_PATH] == encode.CALLBACK:
+                # called by a former run, whose attempt is over: it counts, it is not repeated
+                log.info("orphan_customer", interaction=caller.interaction, channel=row.channel)
+                self._facts.withdraw(row.channel)
                 continue
             call = live.adopt(self._board, caller, now_s)
             talking = call.talking

@@ -179,6 +179,32 @@ def originate(
     }
 
 
+def originate_customer(
+    uniqueid: str,
+    number: str,
+    trunk: str,
+    ring_timeout_s: float,
+    interaction: InteractionId,
+    show: str,
+) -> dict[str, str]:
+    """Fields of AMI Originate: call a customer, who becomes a caller like any other."""
+    to = _matches(_NUMBER, "number", number)
+    variables = {f"__{VAR_INTERACTION}": quote(interaction, safe=""), VAR_PATH: CALLBACK}
+    if _NUMBER.fullmatch(show):
+        variables["CTID_DID"] = show
+    return {
+        "Channel": f"PJSIP/{to}@{_matches(_TRUNK, 'trunk', trunk)}",
+        "Context": "ctid-caller",
+        "Exten": CALLBACK,
+        "Priority": "1",
+        "Timeout": str(max(1, round(ring_timeout_s * 1000))),
+        **({"CallerID": show} if show else {}),
+        "ChannelId": _matches(_PHONE, "unique id", uniqueid),
+        "Variable": ",".join(f"{name}={value}" for name, value in variables.items()),
+        "Async": "true",
+    }
+
+
 def _phone_leg(uniqueid: str, phone: PhoneId, shown: Party) -> dict[str, str]:
     name = "".join(c for c in shown.name if c not in '"<>\\')
     return {
@@ -218,6 +244,8 @@ def mix_monitor(path: Path) -> str:
 # --- what the legs carry, so that a channel list alone tells who is who after a restart -----------
 
 VAR_INTERACTION = "CTID_I"
+VAR_PATH = "CTID_PATH"  # set by the dialplan on callers' channels, not inherited
+CALLBACK = "callback"  # its value for customers who are called back
 
 
 def mark(interaction: InteractionId) -> str:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from routing.facts import Party
-from routing.ids import AgentId, InteractionId, OfferId, PhoneId
+from routing.ids import AgentId, InteractionId, OfferId, PhoneId, RecordingId
 
 _CHANNEL = re.compile(r"PJSIP/(.+)-[0-9a-f]{8}(?:;[12])?")
 MAX_ENDED = 4096
@@ -66,6 +66,9 @@ class Call:
     offer: OfferState | None = None
     talking: AgentLeg | None = None
     releasing: bool = False  # we hang up ourselves
+    absent: bool = False  # a callback's customer who is not (told to be) on the line
+    given_up: bool = False  # absent, and not wanted any more
+    recording: RecordingId | None = None  # to be readied when the customer comes
     gone: bool = False  # CallerHungUp was told
 
 

@@ -10,11 +10,10 @@ from ctid.telephony.asterisk import encode
 from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, phone_of
 from routing.ids import AgentId, InteractionId
 
-VAR_PATH = "CTID_PATH"  # set by the dialplan on callers' channels, not inherited
 VAR_DID = "CTID_DID"
 VAR_RECORDING = "MIXMONITOR_FILENAME"  # set by MixMonitor
 STATUS = {
-    "Variables": ",".join([encode.VAR_INTERACTION, VAR_PATH, VAR_DID, VAR_RECORDING]),
+    "Variables": ",".join([encode.VAR_INTERACTION, encode.VAR_PATH, VAR_DID, VAR_RECORDING]),
     "AllVariables": "false",
 }
 
@@ -84,12 +83,12 @@ def pair_up(rows: list[Row], board: Board) -> tuple[list[Seen], list[Row]]:
         mark = row.variables.get(encode.VAR_INTERACTION, "")
         if row.bridge:
             by_bridge.setdefault(row.bridge, []).append(row)
-        elif row.up and mark and not row.variables.get(VAR_PATH):
+        elif row.up and mark and not row.variables.get(encode.VAR_PATH):
             answered.setdefault(mark, []).append(row)
     seen, ringing = [], []
     for row in rows:
         mark = row.variables.get(encode.VAR_INTERACTION, "")
-        if row.uniqueid in board.calls or row.variables.get(VAR_PATH):
+        if row.uniqueid in board.calls or row.variables.get(encode.VAR_PATH):
             partners = by_bridge.get(row.bridge, []) if row.bridge else answered.get(mark, [])
             seen.append(
                 Seen(

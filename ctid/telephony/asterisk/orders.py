@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
@@ -11,8 +10,10 @@ import structlog
 from ctid import tasks
 from ctid.telephony.asterisk import encode, translate
 from ctid.telephony.asterisk.ami_protocol import AmiError
+from ctid.telephony.asterisk.callbacks import Callbacks
 from ctid.telephony.asterisk.caller import Caller
 from ctid.telephony.asterisk.census import Facts
+from ctid.telephony.asterisk.extra import ExtraLegs
 from ctid.telephony.asterisk.fastagi import AgiError
 from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
 from ctid.telephony.asterisk.recordings import Recordings
@@ -35,6 +36,8 @@ class Orders:
         ami: Callable[..., Awaitable[Any]],
         recordings: Recordings,
         facts: Facts,
+        extras: ExtraLegs,
+        callbacks: Callbacks,
         more: Mapping[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]],
     ) -> None:
         self._board = board
@@ -42,7 +45,8 @@ class Orders:
         self._ami = ami
         self._recordings = recordings
         self._facts = facts
-        self._extras = itertools.count(1)
+        self._extras = extras
+        self._callbacks = callbacks
         self._handlers: dict[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
             c.Offer: self._offer,
             c.ExtendOffer: self._extend_offer,
@@ -50,7 +54,7 @@ class Orders:
             c.StartRecording: self._start_recording,
             c.StopRecording: self._stop_recording,
             c.Release: self._release,
-            c.CallCustomer: self._call_customer,
+            **callbacks.handlers,
             **more,
         }
 
@@ -95,9 +99,10 @@ class Orders:
         return caller
 
     async def _offer(self, command: c.Offer) -> None:
-        if command.channel is not Channel.VOICE:
-            raise SwitchError("an offer without a caller's leg cannot be made yet")
-        self._caller(command).put(command)
+        if command.channel is Channel.CALLBACK:
+            await self._callbacks.offer(command)
+        else:
+            self._caller(command).put(command)
 
     async def _extend_offer(self, command: c.ExtendOffer) -> None:
         call = self._call(command.interaction)
@@ -105,32 +110,7 @@ class Orders:
         if offer is None or offer.offer != command.offer or offer.cancelled:
             return
         for target in command.targets:
-            leg = AgentLeg(
-                uniqueid=f"{call.uniqueid}-x{next(self._extras)}",
-                channel="",
-                phone=target.phone,
-                agent=target.agent,
-                call=call,
-                extra=True,
-            )
-            fields = encode.originate(leg.uniqueid, target, call.caller, call.interaction)
-            offer.targets[target.phone] = target.agent
-            offer.legs.append(leg)
-            self._board.add_leg(leg)
-            try:
-                await self._ami("Originate", fields, intent=f"extend.{leg.uniqueid}")
-            except AmiError as error:
-                self._facts.event(
-                    {
-                        "Event": "OriginateResponse",
-                        "Response": "Failure",
-                        "ActionID": f".extend.{leg.uniqueid}",
-                    }
-                )
-                log.warning("extend_failed", interaction=call.interaction, why=str(error))
-
-    async def _call_customer(self, command: c.CallCustomer) -> None:
-        raise SwitchError("calling customers back cannot be done yet")
+            await self._extras.ring(call, offer, target)
 
     async def _cancel_offer(self, command: c.CancelOffer) -> None:
         call = self._board.by_interaction.get(command.interaction)
@@ -161,6 +141,9 @@ class Orders:
     async def _release(self, command: c.Release) -> None:
         call = self._board.by_interaction.get(command.interaction)
         if call is None or call.gone:
+            return
+        if call.absent:
+            await self._callbacks.release(call)
             return
         call.releasing = True
         fields = {"Channel": encode.channel_name(call.channel), "Cause": str(command.cause)}

@@ -14,8 +14,10 @@ from ctid.clock import Clock
 from ctid.telephony.asterisk import encode, midcall, supervise, translate
 from ctid.telephony.asterisk.ami import AmiLink, AmiSettings
 from ctid.telephony.asterisk.ami_protocol import AmiError, Event
+from ctid.telephony.asterisk.callbacks import Callbacks, wait_for_customer
 from ctid.telephony.asterisk.caller import Caller
 from ctid.telephony.asterisk.census import DEVICE_STATE, Census
+from ctid.telephony.asterisk.extra import ExtraLegs
 from ctid.telephony.asterisk.fastagi import (
     AgiServer,
     AgiSession,
@@ -28,7 +30,7 @@ from ctid.telephony.asterisk.orders import Orders
 from ctid.telephony.asterisk.phones import Phones
 from ctid.telephony.asterisk.recordings import Recordings
 from ctid.telephony.asterisk.supervise import Spies
-from ctid.telephony.asterisk.translate import HangUpLeg, JoinLeg, Result
+from ctid.telephony.asterisk.translate import CustomerLost, HangUpLeg, JoinLeg, Result
 from ctid.telephony.port import FactSink, LiveCall, SwitchError
 from routing import commands as c
 from routing.facts import (
@@ -100,12 +102,23 @@ class AsteriskSwitch:
             facts=self,
             spies=self._spies,
         )
+        extras = ExtraLegs(board=self._board, ami=self._ami.action, facts=self)
+        self._callbacks = Callbacks(
+            board=self._board,
+            ami=self._ami.action,
+            extras=extras,
+            facts=self,
+            clock=clock,
+            trunk=trunk,
+        )
         self._orders = Orders(
             board=self._board,
             callers=self._callers,
             ami=self._ami.action,
             recordings=self._recordings,
             facts=self,
+            extras=extras,
+            callbacks=self._callbacks,
             more={**self._spies.handlers, **self._midcall.handlers},
         )
 
@@ -186,6 +199,8 @@ class AsteriskSwitch:
                 self.withdraw(item.channel)
             elif isinstance(item, JoinLeg):
                 self._orders.join(item.leg)
+            elif isinstance(item, CustomerLost):
+                self._callbacks.lost(item.call, item.cause)
             else:
                 self._fact(item)
 
@@ -229,6 +244,7 @@ class AsteriskSwitch:
             return
         self._spies.event(event)
         self._midcall.event(event)
+        self._callbacks.event(event)
         ended = event.get("Uniqueid", "") if name == "Hangup" else ""
         call = self._board.calls.get(ended)
         leg = self._board.legs.get(ended)
@@ -240,6 +256,7 @@ class AsteriskSwitch:
         if call is not None:
             self._ended(call)
         elif leg is not None:
+            self._callbacks.leg_ended(leg)
             loop = asyncio.get_running_loop()
             loop.call_later(PHONE_SETTLES_S, self._settle_phone, leg.phone)
 
@@ -262,18 +279,23 @@ class AsteriskSwitch:
 
     def _knock(self, session: AgiSession) -> None:
         script = session.headers.get("agi_network_script")
-        if script != "in":
+        uniqueid, channel, number, name, did = caller_headers(session.headers)
+        call = self._board.calls.get(uniqueid)
+        if script == encode.CALLBACK and call is None:
+            session.close()  # of a former run: the dialplan knocks again when it has been counted
+            return
+        if script not in ("in", encode.CALLBACK):
             leg = self._board.legs.get(session.headers["agi_uniqueid"])
             if script == "extend" and leg is not None and leg.extra:
                 session.on_hangup = session.close
                 self.tell(translate.answered(leg))
+                if leg.call.absent:
+                    wait_for_customer(session)
             elif script == "seat":
                 self._midcall.seated(session)
             else:
                 session.close()  # the dialplan goes on without us
             return
-        uniqueid, channel, number, name, did = caller_headers(session.headers)
-        call = self._board.calls.get(uniqueid)
         returned = call is not None and call.interaction in self._told
         if call is None:
             call = Call(
@@ -288,7 +310,7 @@ class AsteriskSwitch:
         elif call.gone:
             session.close()
             return
-        else:
+        elif not call.absent:
             self._end_what_broke(call)
         caller = Caller(call, session, session.headers.get("agi_language", ""), self)
         old = self._callers.get(uniqueid)
@@ -300,7 +322,10 @@ class AsteriskSwitch:
         tasks.spawn(caller.run(), name=f"caller {uniqueid}")
         if not self._open:
             caller.put(c.StartMusic(interaction=call.interaction))
-        if returned:
+        if call.absent:
+            self._told.add(call.interaction)
+            self._callbacks.arrived(call, caller)
+        elif returned:
             self._fact(CallerReturned(interaction=call.interaction))
         else:
             self._fact(

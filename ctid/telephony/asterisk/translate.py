@@ -14,6 +14,7 @@ from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, OfferState, phon
 from routing.facts import (
     AgentHungUp,
     CallerHungUp,
+    CustomerAnswered,
     Fact,
     OfferAnswered,
     OfferDeclined,
@@ -45,7 +46,15 @@ class JoinLeg:
     leg: AgentLeg
 
 
-Result = list[Fact | HangUpLeg | JoinLeg]
+@dataclass(frozen=True, slots=True)
+class CustomerLost:
+    """To be told when the agent's phone is free: the customer of a callback was not reached."""
+
+    call: Call
+    cause: int
+
+
+Result = list[Fact | HangUpLeg | JoinLeg | CustomerLost]
 
 
 def _cause(event: Event) -> int:
@@ -63,6 +72,11 @@ def dial_begin(board: Board, event: Event) -> Result:
     if extra is not None and not extra.channel:
         extra.channel = event.get("DestChannel", "")
         return [HangUpLeg(extra.channel)] if extra.hang_up_sent else []
+    customer = board.calls.get(uniqueid)
+    if customer is not None and customer.absent:
+        customer.channel = event.get("DestChannel", "")
+        unwanted = customer.given_up or customer.releasing
+        return [HangUpLeg(customer.channel)] if unwanted else []
     call = board.calls.get(event.get("Uniqueid", ""))
     if call is None or call.offer is None or not uniqueid or uniqueid in board.legs:
         return []
@@ -109,7 +123,7 @@ def answered(leg: AgentLeg) -> Result:
     if leg.hang_up_sent or call.gone:
         return []
     offer.answered_by = leg
-    if leg.extra:
+    if leg.extra and not call.absent:
         # Dial still holds the caller's session; when its legs are gone it returns
         return [*stop_legs(offer, leg), JoinLeg(leg)]
     call.talking = leg
@@ -120,6 +134,9 @@ def answered(leg: AgentLeg) -> Result:
 def joined(leg: AgentLeg) -> Result:
     """The caller is about to be connected to an extra leg."""
     call, offer = leg.call, leg.call.offer
+    if call.absent and call.talking is leg and not call.gone:
+        call.absent = False  # the agent was there first
+        return [CustomerAnswered(interaction=call.interaction)]
     if offer is None or offer.answered_by is not leg or call.gone:
         return []
     if leg.gone:  # hung up in the milliseconds between
@@ -161,7 +178,7 @@ def originate_response(board: Board, event: Event) -> Result:
         return []
     leg.gone = True
     board.drop_leg(leg)
-    return _leg_over(leg, min(NO_ROUTE), asked=True) + offer_over(leg.call)
+    return _leg_over(leg, min(NO_ROUTE), asked=True) + _last_leg(board, leg.call)
 
 
 def hangup_request(board: Board, event: Event) -> Result:
@@ -169,7 +186,8 @@ def hangup_request(board: Board, event: Event) -> Result:
     uniqueid = event.get("Uniqueid", "")
     call = board.calls.get(uniqueid)
     if call is not None:
-        return caller_gone(call, _cause(event))
+        # of a customer who was not reached the end of the channel is enough
+        return [] if call.absent else caller_gone(call, _cause(event))
     leg = board.legs.get(uniqueid)
     return _leg_over(leg, _cause(event), asked=True) if leg is not None else []
 
@@ -188,7 +206,14 @@ def hangup(board: Board, event: Event) -> Result:
         return []
     leg.gone = True
     board.drop_leg(leg)
-    return _leg_over(leg, _cause(event), asked=False) + offer_over(leg.call)
+    return _leg_over(leg, _cause(event), asked=False) + _last_leg(board, leg.call)
+
+
+def _last_leg(board: Board, call: Call) -> Result:
+    result = offer_over(call)
+    if call.absent and call.offer is None and call.uniqueid not in board.calls:
+        board.drop_call(call)  # nobody is on the line any more, until the next turn
+    return result
 
 
 TABLE: dict[str, Callable[[Board, Event], Result]] = {
@@ -214,6 +239,8 @@ def caller_gone(call: Call, cause: int) -> Result:
     """The caller left; told once, however many sources say so."""
     if call.gone:
         return []
+    if call.absent:
+        return [CustomerLost(call, cause)]
     call.gone = True
     told = CallerHungUp(interaction=call.interaction, cause=cause)
     return [told, *(stop_legs(call.offer, extra=True) if call.offer is not None else ())]
