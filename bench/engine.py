@@ -3,8 +3,8 @@
 A day's middle, twice: 1,000 agents all talking with 1,000 callers waiting, then 100,000 and
 100,000; 200 queues, agents in three of them, twelve skills, callers who ask for one or two, and
 requirements that relax. Then calls end, others come, some give up, agents pause and return.
-Every ``Engine.handle`` is timed on its own, by the clock on the wall. On a machine that is busy with
-other work that counts their time too; the CPU time beside it and the interruptions tell.
+Every ``Engine.handle`` is timed on its own, by the clock on the wall. On a machine that is busy
+with other work that counts their time too; the CPU time beside it and the interruptions tell.
 
     python -m bench.engine [--quick]
 """
