@@ -18,6 +18,7 @@ from ctid.announce import Announcer
 from ctid.clock import SystemClock
 from ctid.continuity import Continuity
 from ctid.crm import Crm
+from ctid.crm_duties import CrmDuties
 from ctid.events import EventHub
 from ctid.executor import Executor
 from ctid.http.server import HttpServer, start_http
@@ -128,6 +129,7 @@ class Daemon:
         self._continuity = Continuity(self._engine, self._journal)
         self._timers = Timers(self._report)
         self._crm = crm = Crm(store)
+        self._duties = CrmDuties(store, self._hub, clock, self._plan)
         self._keeper = RecordingKeeper(
             self._plan, crm, clock, lambda i: self._announcer.contact_record(i, "recording")
         )
@@ -190,6 +192,7 @@ class Daemon:
             self._announcer.contact_record(written.account.interaction, "filed")
         else:
             self._announcer.contact_record(written.interaction, "amended")
+        self._duties.nudge()
 
     def _publish(self, changes: Changes) -> None:
         self._continuity.changes(changes)
@@ -199,6 +202,7 @@ class Daemon:
 
     async def _start(self) -> None:
         self._journal_task = spawn(self._journal.run(), name="journal")
+        self._duties.start()
         config, version = self._queues.config, self._queues.version
         self._report(ConfigChanged(config=config.to_data(), version=version))
         self._switch.on_reconnect(self._on_reconnect)
@@ -262,6 +266,8 @@ class Daemon:
             readiness=self._readiness,
             recordings=self._recording_file,
             queues=self._desk,
+            crm_changed=self._duties.nudge,
+            erase_ports=self._duties.ports,
         )
 
     def _readiness(self) -> Mapping[str, bool]:
@@ -342,6 +348,7 @@ class Daemon:
         await self._executor.close()
         await self._records.close()
         await self._keeper.close()
+        await self._duties.close()
         await cancel_and_wait(self._journal_task)
         if self._http is not None:
             await self._http.close()

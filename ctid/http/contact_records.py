@@ -5,15 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from crmcore import contact_records as records
 from crmcore.errors import NotFound
-from ctid.access import Action, Scope
+from ctid.access import Action, Scope, Viewer
 from ctid.crm_json import contact_record_json
+from ctid.http import crm
 from ctid.http.audit import actor_of
-from ctid.http.crm_models import ContactRecord, ContactRecordPage, ContactRecordQuery
+from ctid.http.crm_models import (
+    ContactRecord,
+    ContactRecordFilter,
+    ContactRecordPage,
+    ContactRecordQuery,
+    RecordPatch,
+)
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem
 
 EQUAL = ("queue", "agent", "outcome", "disposition", "customer")
+
+
+def filters_of(query: ContactRecordFilter) -> dict[str, str]:
+    """The filters as ``crmcore.contact_records`` takes them."""
+    filters: dict[str, str] = {n: v for n in EQUAL if (v := getattr(query, n)) is not None}
+    if query.phone is not None:
+        filters["number"] = query.phone
+    if query.from_ is not None:
+        filters["from"] = repr(query.from_.timestamp())
+    if query.to is not None:
+        filters["to"] = repr(query.to.timestamp())
+    if query.q is not None:
+        filters["q"] = query.q
+    if query.has_recording:
+        filters["has_recording"] = "true"
+    return filters
 
 
 async def list_contact_records(call: Call) -> Result:
@@ -30,17 +54,7 @@ async def list_contact_records(call: Call) -> Result:
             return {"items": [], "next": None}
         items = [contact_record_json(row, call.house.agent_name)] if _reaches(call, row) else []
         return {"items": items, "next": None}
-    filters = {n: v for n in EQUAL if (v := getattr(query, n)) is not None}
-    if query.phone is not None:
-        filters["number"] = query.phone
-    if query.from_ is not None:
-        filters["from"] = repr(query.from_.timestamp())
-    if query.to is not None:
-        filters["to"] = repr(query.to.timestamp())
-    if query.q is not None:
-        filters["q"] = query.q
-    if query.has_recording:
-        filters["has_recording"] = "true"
+    filters = filters_of(query)
     if call.scope is Scope.OWN and query.customer is None and query.phone is None:
         own = call.viewer.agent
         if own is None or filters.setdefault("agent", own) != own:
@@ -60,6 +74,26 @@ async def one_contact_record(call: Call) -> Result:
     if not _reaches(call, row):
         raise Problem("not_found")
     return contact_record_json(row, call.house.agent_name)
+
+
+async def update_contact_record(call: Call) -> Result:
+    """Disposition, notes, customer or survey, afterwards; what happened itself stays."""
+    key = call.path_id()
+    row = await crm.write_locked(
+        call,
+        lambda conn, actor: records.get(conn, actor, key),
+        records.update,
+        key,
+        crm.given(call.body(RecordPatch)),
+        call.now,
+    )
+    told = {"interaction": row["interaction"], "change": "amended"}
+    call.services.hub.publish("contact_record", told, audience=_reads_records)
+    return contact_record_json(row, call.house.agent_name)
+
+
+def _reads_records(viewer: Viewer) -> bool:
+    return viewer.scope(Action.CONTACT_RECORDS_VIEW) is not Scope.NONE
 
 
 def _reaches(call: Call, row: Mapping[str, Any]) -> bool:
@@ -87,5 +121,18 @@ ENDPOINTS = (
         action=Action.CONTACT_RECORDS_VIEW,
         answer=ContactRecord,
         problems=("forbidden", "not_found"),
+        versioned=True,
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/contact-records/{id}",
+        summary="Change disposition, notes, customer or survey",
+        handler=update_contact_record,
+        action=Action.CRM,
+        body=RecordPatch,
+        answer=ContactRecord,
+        problems=("forbidden", "conflict"),
+        versioned=True,
+        lock="required",
     ),
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
-from ctid.http.models import Caller, Id, In, Line, Out, Time, one_line
+from ctid.http.models import Caller, Id, In, Line, Out, Time, lines, one_line
 
 RecordCursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")]
 TimelineCursor = Annotated[
@@ -20,7 +20,30 @@ EntryType = Literal["contact_record", "note", "task", "callback", "consent", "ch
 Limit = Annotated[int, Field(ge=1, le=200)]
 
 
-class CustomerQuery(In):
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(one_line)]
+Short = Annotated[str, StringConstraints(max_length=64), AfterValidator(one_line)]
+Prose = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(lines)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Scalar = bool | int | Finite | Prose | None
+Fields = Annotated[dict[Code, Scalar], Field(max_length=200)]
+ContactKind = Literal[
+    "phone", "email", "postal", "wechat", "weibo", "qq", "douyin", "website", "other"
+]
+
+
+class CustomerFilter(In):
+    """Equality filters of a list of customers."""
+
+    role: Code | None = None
+    tag: Code | None = None
+    owner: Code | None = None
+    team: Code | None = None
+    kind: Literal["person", "organisation"] | None = None
+    vip: bool | None = None
+    blocked: bool | None = None
+
+
+class CustomerQuery(CustomerFilter):
     """Which customers. `q` finds names (also by pinyin), numbers and any text."""
 
     phone: Annotated[Number | None, Field(description="any spelling")] = None
@@ -75,6 +98,56 @@ class Customer(Out):
     chosen: bool | None = None
 
 
+class PointIn(In):
+    """A way to reach a customer; `id` where it is there already."""
+
+    id: RowId | None = None
+    kind: ContactKind = "phone"
+    value: Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(one_line)]
+    label: Short = ""
+    preferred: bool = False
+    opt_out: bool = False
+    invalid: bool = False
+    source: Short = ""
+
+
+class AddressIn(In):
+    """A postal address; `id` where it is there already."""
+
+    id: RowId | None = None
+    label: Line = ""
+    country: Line = ""
+    province: Line = ""
+    city: Line = ""
+    district: Line = ""
+    street: Line = ""
+    postcode: Line = ""
+    opt_out: bool = False
+    invalid: bool = False
+    source: Short = ""
+
+
+class CustomerBody(In):
+    """A customer's fields. What is left out stays; lists replace what is there."""
+
+    kind: Literal["person", "organisation"] = "person"
+    name: Line = ""
+    title: Line = ""
+    sex: Line = ""
+    birthday: Annotated[str | None, StringConstraints(max_length=10)] = None
+    language: Line = ""
+    vip: bool = False
+    blocked: bool = False
+    owner: Short | None = None
+    team: Short | None = None
+    custom: Fields = Field(default_factory=dict)
+    source: Line = ""
+    roles: list[Code] = Field(default_factory=list, max_length=50)
+    tags: list[Code] = Field(default_factory=list, max_length=50)
+    contact_points: list[PointIn] = Field(default_factory=list, max_length=50)
+    addresses: list[AddressIn] = Field(default_factory=list, max_length=50)
+
+
 class CustomerPage(Out):
     """Customers, best first."""
 
@@ -82,7 +155,7 @@ class CustomerPage(Out):
     next: str | None
 
 
-class ContactRecordQuery(In):
+class ContactRecordFilter(In):
     """Which contact records."""
 
     from_: Annotated[
@@ -95,11 +168,25 @@ class ContactRecordQuery(In):
     disposition: Line | None = None
     customer: RowId | None = None
     phone: Annotated[Number | None, Field(description="any spelling")] = None
-    interaction: Id | None = None
     q: Annotated[Words | None, Field(description="words of the notes")] = None
     has_recording: bool = False
+
+
+class ContactRecordQuery(ContactRecordFilter):
+    """A page of contact records, or the one of an interaction."""
+
+    interaction: Id | None = None
     limit: Limit = 50
     cursor: RecordCursor = ""
+
+
+class RecordPatch(In):
+    """What a person may change of a contact record."""
+
+    disposition: Short = ""
+    notes: Prose = ""
+    customer: RowId | None = None
+    survey: Fields | None = None
 
 
 class TimelineQuery(In):

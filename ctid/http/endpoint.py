@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from crmcore.errors import Forbidden
 from ctid.access import Action, House, HouseOf, Scope, Viewer
 from ctid.http.audit import audit
 from ctid.http.auth import Authenticator, Login
 from ctid.http.errors import FieldError, Problem
 from ctid.http.idempotency import Answer, Idempotency
 from ctid.http.listenings import Listenings
+from ctid.http.locking import etag, expected_versions
 from ctid.http.services import Services
+from ctid.import_desk import ImportDesk
 from ctid.view_json import dumps
 from routing.errors import FactError
 from routing.facts import Fact
@@ -37,6 +40,9 @@ class Endpoint:
     give beyond the ones that follow from its shape. ``answer``: the JSON model, or ``None`` for
     204 (``media`` empty) or for another media type. ``replay``: accepts ``Idempotency-Key``.
     ``audited``: refusals are written to the audit trail, as the handler writes what it did.
+    ``versioned``: the answer's ``version`` is also its ``ETag``. ``lock``: ``If-Match`` is
+    ``required`` or ``optional`` (RFC 9110 section 13.1.1). ``upload``: the body is a file of one
+    of these media types, which the handler reads itself.
     """
 
     method: str
@@ -51,6 +57,9 @@ class Endpoint:
     problems: tuple[str, ...] = ()
     replay: bool = False
     audited: bool = False
+    versioned: bool = False
+    lock: Literal["", "optional", "required"] = ""
+    upload: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,9 @@ class Context:
     idempotency: Idempotency
     house_of: HouseOf
     listenings: Listenings
+    imports: ImportDesk
+    exporting: asyncio.Semaphore
+    scanning: asyncio.Semaphore
 
 
 CONTEXT = web.AppKey("context", Context)
@@ -100,6 +112,16 @@ class Call:
     def house(self) -> House:
         """Who belongs to what, by the configuration in force."""
         return self.context.house_of(self.services.engine.config)
+
+    @property
+    def now(self) -> float:
+        """Unix seconds."""
+        return self.services.clock.now_s()
+
+    @property
+    def expected(self) -> frozenset[int] | None:
+        """The versions that ``If-Match`` names; ``None``: any."""
+        return expected_versions(self.request.headers.get("If-Match"))
 
     @property
     def scope(self) -> Scope:
@@ -149,6 +171,8 @@ def route_handler(
             if call.scope is Scope.NONE:
                 await _note_refusal(call)
                 raise Problem("forbidden")
+        if endpoint.lock == "required" and "If-Match" not in request.headers:
+            raise Problem("precondition_required")
         if endpoint.query is not None or request.query:
             call._query = _read_query(request, endpoint.query)
         raw = await _read_body(request, context, endpoint)
@@ -156,7 +180,7 @@ def route_handler(
             call._body = _parse_body(raw, endpoint.body)
         key = request.headers.get("Idempotency-Key", "")
         if not (key and endpoint.replay):
-            return _response(await _run(call))
+            return _response(await _run(call), endpoint)
         scope = (call.viewer.username, endpoint.method, request.path, key)
         answer = await context.idempotency.once(scope, raw, lambda: _answer(call))
         return web.Response(
@@ -175,6 +199,9 @@ async def _run(call: Call) -> Result:
         if problem.code == "forbidden":
             await _note_refusal(call)
         raise
+    except Forbidden:
+        await _note_refusal(call)
+        raise
 
 
 async def _note_refusal(call: Call) -> None:
@@ -185,7 +212,7 @@ async def _note_refusal(call: Call) -> None:
 
 async def _answer(call: Call) -> Answer:
     try:
-        response = _response(await _run(call))
+        response = _response(await _run(call), call.endpoint)
     except Problem as problem:
         response = problem.response()
     body = response.body if isinstance(response, web.Response) else b""
@@ -193,12 +220,13 @@ async def _answer(call: Call) -> Answer:
     return Answer(response.status, body or b"", response.content_type)
 
 
-def _response(result: Result) -> web.StreamResponse:
+def _response(result: Result, endpoint: Endpoint) -> web.StreamResponse:
     if isinstance(result, web.StreamResponse):
         return result
     if result is None:
         return web.Response(status=204)
-    return web.Response(body=dumps(result), content_type="application/json")
+    headers = {"ETag": etag(result["version"])} if endpoint.versioned else {}
+    return web.Response(body=dumps(result), content_type="application/json", headers=headers)
 
 
 async def _read_body(request: web.Request, context: Context, endpoint: Endpoint) -> bytes:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from ctid.http.imports import UploadOut
 from ctid.http.models import Caller, Out, Time
 
 
@@ -57,4 +58,29 @@ class ResetEvent(Out):
     """`reset`: events were missed, or everything has changed: load it all again."""
 
 
-EVENTS = (HelloEvent, PopEvent, PopClosedEvent, NoticeEvent, ContactRecordEvent, ResetEvent)
+class CallbackEvent(Out):
+    """`callback`: an entry of the call-back list was taken, given away or closed; read it anew."""
+
+    id: str
+    state: str
+    owner: str | None
+
+
+class ReminderEvent(Out):
+    """`reminder`: the time to be reminded of a task has come, for its owner."""
+
+    task: str
+    due_at: Time | None
+
+
+EVENTS = (
+    HelloEvent,
+    PopEvent,
+    PopClosedEvent,
+    NoticeEvent,
+    ContactRecordEvent,
+    CallbackEvent,
+    ReminderEvent,
+    UploadOut,  # `import`
+    ResetEvent,
+)

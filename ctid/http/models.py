@@ -17,14 +17,15 @@ def one_line(value: str) -> str:
     return value
 
 
-def _lines(value: str) -> str:
+def lines(value: str) -> str:
+    """Refuse control characters other than line breaks and tabs."""
     if not value.replace("\n", "").replace("\t", "").replace("\r", "").isprintable():
         raise ValueError("must not hold control characters other than line breaks and tabs")
     return value
 
 
 Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(one_line)]
-Notes = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_lines)]
+Notes = Annotated[str, StringConstraints(max_length=4000), AfterValidator(lines)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(one_line)]
 Cursor = Annotated[str, StringConstraints(max_length=500)]
 Time = Annotated[datetime, Field(description="ISO 8601, UTC")]

@@ -64,6 +64,12 @@ def codes_of(endpoint: Endpoint) -> tuple[str, ...]:
             codes.append("forbidden")
     if endpoint.body is not None:
         codes += ["malformed_json", "body_too_large", "unsupported_media_type", "body_timeout"]
+    if endpoint.upload:
+        codes += ["body_too_large", "unsupported_media_type", "body_timeout"]
+    if endpoint.lock:
+        codes.append("precondition_failed")
+    if endpoint.lock == "required":
+        codes.append("precondition_required")
     if "{" in endpoint.path:
         codes.append("not_found")
     if endpoint.replay:
@@ -92,6 +98,12 @@ def _operation(endpoint: Endpoint, refs: Any) -> dict[str, Any]:
         operation["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": refs[endpoint.body, "validation"]}},
+        }
+    elif endpoint.upload:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(endpoint.upload, binary),
         }
     return operation
 
@@ -124,6 +136,16 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
                 "schema": {"type": "string", "maxLength": 200},
             }
         )
+    if endpoint.lock:
+        parameters.append(
+            {
+                "name": "If-Match",
+                "in": "header",
+                "required": endpoint.lock == "required",
+                "description": "the ETag that was read, or `*`",
+                "schema": {"type": "string", "maxLength": 200},
+            }
+        )
     if endpoint.media == "text/event-stream":
         parameters.append(
             {
@@ -141,6 +163,9 @@ def _responses(endpoint: Endpoint, refs: Any) -> dict[str, Any]:
     if endpoint.answer is not None:
         content = {"application/json": {"schema": refs[endpoint.answer, "serialization"]}}
         responses["200"] = {"description": "OK", "content": content}
+        if endpoint.versioned:
+            tag = {"description": "the version", "schema": {"type": "string"}}
+            responses["200"]["headers"] = {"ETag": tag}
     elif endpoint.media != "application/json":
         responses["200"] = {"description": "OK", "content": {endpoint.media: {}}}
     else:

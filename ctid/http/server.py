@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 from aiohttp import web
 
 from crmcore import errors as crm
-from ctid.access import HouseOf
+from ctid.access import HouseOf, Viewer
 from ctid.http.auth import Authenticator
 from ctid.http.client_files import ClientFiles
 from ctid.http.endpoint import CONTEXT, Context, route_handler
@@ -23,6 +23,7 @@ from ctid.http.metrics import Metrics
 from ctid.http.openapi import BASE, describe
 from ctid.http.routes import ENDPOINTS
 from ctid.http.services import Services
+from ctid.import_desk import ImportDesk
 from ctid.view_json import dumps
 
 log = structlog.get_logger(__name__)
@@ -56,12 +57,14 @@ class HttpServer:
         runner: web.AppRunner,
         listener: asyncio.Server,
         life: _Life,
+        imports: ImportDesk,
     ) -> None:
         self._services = services
         self._runner = runner
         self.app = runner.app
         self._listener = listener
         self._life = life
+        self._imports = imports
         self.port: int = listener.sockets[0].getsockname()[1]
 
     @property
@@ -88,7 +91,8 @@ class HttpServer:
         return True
 
     async def close(self) -> None:
-        """Last stage: end every connection."""
+        """Last stage: end every connection, and an import that still runs."""
+        await self._imports.close()
         await self._runner.cleanup()
 
     async def stop(self) -> None:
@@ -129,6 +133,9 @@ async def start_http(services: Services) -> HttpServer:
         idempotency=Idempotency(services.clock),
         house_of=HouseOf(),
         listenings=Listenings(),
+        imports=ImportDesk(services.store, services.clock, _tell_imports(services)),
+        exporting=asyncio.Semaphore(1),
+        scanning=asyncio.Semaphore(1),
     )
     life = _Life()
     app = make_app(context, life)
@@ -155,9 +162,23 @@ async def start_http(services: Services) -> HttpServer:
     except OSError:
         await runner.cleanup()
         raise
-    server = HttpServer(services, runner, listener, life)
+    server = HttpServer(services, runner, listener, life, context.imports)
     log.info("http_listening", url=server.url)
     return server
+
+
+def _tell_imports(services: Services) -> Callable[[str, Mapping[str, Any]], None]:
+    """How far an import is, for the one who runs it."""
+
+    def tell(username: str, data: Mapping[str, Any]) -> None:
+        def is_owner(viewer: Viewer) -> bool:
+            return viewer.username == username
+
+        services.hub.publish("import", data, audience=is_owner)
+        if data["state"] != "running":
+            services.crm_changed()
+
+    return tell
 
 
 def make_app(context: Context, life: _Life) -> web.Application:

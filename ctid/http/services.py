@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from crmcore.privacy import ErasePort
 from crmcore.store import Store
 from ctid.clock import Clock
 from ctid.events import EventHub
@@ -90,6 +91,8 @@ class HttpSettings:
     session_ttl_s: float = 12 * 3600.0
     body_limit: int = 1024 * 1024
     body_timeout_s: float = 15.0
+    upload_limit: int = 256 * 1024 * 1024
+    upload_timeout_s: float = 600.0
     header_timeout_s: float = 10.0
     keepalive_s: float = 60.0
     max_connections: int = 8192
@@ -103,9 +106,17 @@ class HttpSettings:
     web_dir: Path = field(default_factory=lambda: Path(__file__).parent.parent / "web")
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Everything that a handler may use."""
+    """Everything that a handler may use.
+
+    ``crm_changed`` is told after each change of the CRM: webhooks and reminders may be due.
+    ``erase_ports``: what else has to forget a person.
+    """
 
     engine: EngineReader
     submit: Callable[[Fact], Awaitable[FactReceipt]]
@@ -116,3 +127,5 @@ class Services:
     readiness: Callable[[], Mapping[str, bool]]
     recordings: Callable[[RecordingId], Awaitable[RecordingFile | None]]
     queues: QueuesDesk | None = None  # None: the configuration is not changed over HTTP
+    crm_changed: Callable[[], None] = _nothing
+    erase_ports: Sequence[ErasePort] = ()

@@ -288,6 +288,8 @@ const en = {
     not_found: 'This does not exist any more.',
     refused: 'Not possible in the present state.',
     conflict: 'Somebody else changed it meanwhile. Load it again.',
+    precondition_failed: 'Somebody else changed it since you opened it.',
+    precondition_required: 'The server did not understand the request.',
     invalid: 'Some of what was entered is not right.',
     bad_request: 'The server did not understand the request.',
     malformed_json: 'The server did not understand the request.',

@@ -289,6 +289,8 @@ const zhCN: Messages = {
     not_found: '该内容已不存在。',
     refused: '当前状态下无法执行此操作。',
     conflict: '其他人刚刚修改过，请重新加载。',
+    precondition_failed: '您打开之后，有人已修改了它。',
+    precondition_required: '服务器无法理解该请求。',
     invalid: '填写的内容有误。',
     bad_request: '服务器无法理解该请求。',
     malformed_json: '服务器无法理解该请求。',
