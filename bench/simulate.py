@@ -1,7 +1,8 @@
 """An 8-hour day with 1,000 agents and 40,000 calls on one core: how long does it take?
 
 20 queues of which every agent serves four, skills with relaxing requirements, no-answer, wrap-up
-and breaks. Prints what the day was like, one line of JSON, and PASS or SHORT (limit: 20 s).
+and breaks. Prints what the day was like, one line of JSON, and PASS or SHORT (limit: 20 s of one core,
+by the process's CPU time, so that a busy machine does not speak).
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def main() -> int:
         f"{1e6 * cpu_s / outcomes.facts:.1f} us a fact, {HOURS * 3600 / took_s:.0f} times real time"
     )
     complete = len(outcomes.accounts) >= calls and not outcomes.refused
-    good = complete and took_s <= LIMIT_S and calls >= CALLS * 0.97
+    good = complete and cpu_s <= LIMIT_S and calls >= CALLS * 0.97
     return verdict(
         "simulate",
         {
@@ -106,7 +107,7 @@ def main() -> int:
             "limit_s": LIMIT_S,
         },
         ok=good,
-        saying=f"an 8-hour day in {took_s:.1f} s (limit {LIMIT_S:g} s), "
+        saying=f"an 8-hour day in {cpu_s:.1f} s of one core (limit {LIMIT_S:g} s), "
         f"{'every' if complete else 'NOT every'} call accounted for",
     )
 
