@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from routing import line as line_module
 from routing.draws import Draws, share_of
-from routing.ids import QueueId, SkillId
+from routing.facts import Channel, Party
+from routing.ids import InteractionId, QueueId, SkillId
 from routing.line import Line
 from routing.model import Membership, Queue, Requirement
 from routing.pool import MAX_ASKS, MAX_NEEDS, Pool
-from routing.records import AgentRecord, Seat
+from routing.records import AgentRecord, Interaction, Seat
 from routing.skills import ANY_LEVEL, Need
 from tests.routing.samples import agent
 
@@ -97,3 +98,35 @@ def test_asks_are_remembered_within_bounds() -> None:
         own = (Requirement(skill=SkillId(f"x{n}")),)
         assert pool.ask((), "", own) is pool.ask((), "", own)
     assert len(pool.asks) <= MAX_ASKS
+
+
+def test_who_waits_is_still_found_after_needs_were_forgotten() -> None:
+    pool, seats = pool_with(2)
+    waiting = []
+    for n, skill in enumerate(("s1", "s0", "s1")):
+        live = Interaction(InteractionId(f"i{n}"), Channel.VOICE, Party(), "", 0.0, n)
+        live.entry = (float(n), n, live.id, live)
+        key = (pool.need(Need((Requirement(skill=SkillId(skill), weight=50 + n),))), ANY_LEVEL)
+        pool.park(live, key)
+        waiting.append(live)
+    for n in range(2 * MAX_NEEDS):
+        pool.need(Need((Requirement(skill=SkillId("s0"), weight=1000 + n),)))
+    for seat, expected in ((seats[0], "i1"), (seats[1], "i0")):
+        head = pool.head_for(seat)
+        assert head is not None
+        assert head[-1].id == expected
+    pool.unpark(waiting[0])
+    head = pool.head_for(seats[1])
+    assert head is not None
+    assert head[-1].id == "i2"
+    for live in waiting[1:]:
+        pool.unpark(live)
+    assert pool.lines == {}
+    assert pool.head_for(seats[0]) is None
+
+
+def test_only_so_many_needs_are_expected_beforehand() -> None:
+    pool, _ = pool_with(1)
+    for n in range(2 * MAX_NEEDS):
+        pool.expect((), "", (Requirement(skill=SkillId(f"x{n}")),))
+    assert len(pool._needs) == MAX_NEEDS // 2
