@@ -78,6 +78,7 @@ def customer_answered(floor: Floor, live: Interaction) -> None:
         return
     offer = live.offer
     assert offer is not None
+    live.queued_at = floor.now  # the queue's limits are about waiting on the line
     live.move("CustomerAnswered", State.OFFERING)
     targets = tuple(Target(agent=a, phone=floor.agents[a].phone) for a in offer.asked)
     offers.ring(floor, live, offer, targets)

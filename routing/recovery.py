@@ -165,6 +165,10 @@ def restore(floor: Floor, fact: InteractionRestored) -> None:
     talked_with = fact.snapshot.get("agent")
     live.adrift_from = State(fact.snapshot.get("state", State.ENTERING))
     live.state = State.ADRIFT
+    if fact.present and not live.customer_here:
+        # a callback's customer, who took the call while nobody was there to see it
+        live.customer_here = live.answer_sent = True
+        live.queued_at = floor.now
     if fact.agent is not None:
         adopt(floor, live, floor.agents[fact.agent], "adopted")
     elif not fact.present and (live.customer_here or live.entry is None):
@@ -179,7 +183,12 @@ def restore(floor: Floor, fact: InteractionRestored) -> None:
             live.talk_since = None
         if not live.customer_here:
             # first every conversation has to be told of, or its agent would be offered this
-            live.not_before = max(live.not_before, floor.now + floor.config.reserve_lease_s)
+            rest_s = floor.config.reserve_lease_s
+            if live.adrift_from is State.CALLING and live.pool is not None:
+                # the attempt was cut short, but the customer's phone has rung for it
+                live.note_cause(f"call {live.callback_attempts}: interrupted")
+                rest_s = max(rest_s, live.pool.queue.callback.retry_after_s)
+            live.not_before = max(live.not_before, floor.now + rest_s)
             live.state = State.WAITING
             floor.movers.append(live)
     floor.touch(live)
