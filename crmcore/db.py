@@ -73,6 +73,7 @@ class _Lane(sqlite3.Connection):
     """A connection whose ``commit`` works off the functions in ``inbox``."""
 
     inbox: deque[_Job[Any]]
+    bulk: deque[_Job[Any]]  # long ones, each alone, only while nothing else waits
     guard: threading.Lock
     mode: str  # write: grouped transactions; read: one snapshot each; bare: no transaction
     kicked: bool
@@ -97,6 +98,8 @@ class _Lane(sqlite3.Connection):
 
     def _take(self) -> list[_Job[Any]]:
         with self.guard:
+            if not self.inbox and self.bulk:
+                return [self.bulk.popleft()]
             if not self.inbox:
                 self.kicked = False
                 return []
@@ -190,6 +193,7 @@ class _Connection:
         def factory(*args: Any, **kwargs: Any) -> _Lane:
             lane = _Lane(*args, **kwargs)
             lane.inbox = deque()
+            lane.bulk = deque()
             lane.guard = threading.Lock()
             lane.mode = mode
             lane.kicked = False
@@ -223,11 +227,11 @@ class _Connection:
             await raw.execute_fetchall(f"PRAGMA {pragma}")  # an open row would hold a snapshot
         return cls(raw, lane)
 
-    def submit(self, job: _Job[Any]) -> None:
+    def submit(self, job: _Job[Any], *, bulk: bool = False) -> None:
         """Queue the job and start the lane if it sleeps."""
         lane = self.lane
         with lane.guard:
-            lane.inbox.append(job)
+            (lane.bulk if bulk else lane.inbox).append(job)
             if lane.kicked:
                 return
             lane.kicked = True
@@ -241,8 +245,9 @@ class _Connection:
             pass
         except ValueError as error:  # aiosqlite: "Connection closed"
             with lane.guard:
-                left = list(lane.inbox)
+                left = [*lane.inbox, *lane.bulk]
                 lane.inbox.clear()
+                lane.bulk.clear()
                 lane.kicked = False
             for one in left:
                 one.error = StoreClosed(str(error))
@@ -250,9 +255,9 @@ class _Connection:
         finally:
             step.close()
 
-    async def run(self, job: _Job[T]) -> T:
+    async def run(self, job: _Job[T], *, bulk: bool = False) -> T:
         """Queue the job and wait for its answer."""
-        self.submit(job)
+        self.submit(job, bulk=bulk)
         return await job.future
 
 
@@ -312,9 +317,17 @@ class Database:
             self._checkpoint = job.future
             self._checkpointer.submit(job)
 
-    async def write(self, fn: Callable[[sqlite3.Connection], T], *, timeout_s: float = 60.0) -> T:
+    async def write(
+        self,
+        fn: Callable[[sqlite3.Connection], T],
+        *,
+        timeout_s: float = 60.0,
+        bulk: bool = False,
+    ) -> T:
         """Run ``fn(connection)`` as one transaction and answer after its COMMIT.
 
+        ``bulk`` is for the steps of an import and the like: each has a transaction of its own and
+        lets every other write go first.
         ``fn`` runs in the writer's thread: plain synchronous ``sqlite3`` calls, no BEGIN or COMMIT
         of its own. If it raises, nothing of it is kept and the exception comes back here.
         A cancelled or timed-out caller gives up its turn if ``fn`` has not begun; if it has, it is
@@ -325,7 +338,7 @@ class Database:
             raise StoreClosed("the store is closed")
         if self._waiting >= self.max_waiting:
             raise StoreBusy(f"{self._waiting} writes wait already; try again later")
-        return await self._wait(self._writer, _Job(fn), timeout_s)
+        return await self._wait(self._writer, _Job(fn), timeout_s, bulk=bulk)
 
     async def read(
         self,
@@ -356,11 +369,13 @@ class Database:
             await reader.raw.interrupt()
             raise
 
-    async def _wait(self, connection: _Connection, job: _Job[T], timeout_s: float) -> T:
+    async def _wait(
+        self, connection: _Connection, job: _Job[T], timeout_s: float, *, bulk: bool = False
+    ) -> T:
         self._waiting += 1
         try:
             async with asyncio.timeout(timeout_s):
-                return await connection.run(job)
+                return await connection.run(job, bulk=bulk)
         except TimeoutError as error:
             if job.error is error:  # the function's own
                 raise
@@ -394,7 +409,7 @@ class Database:
         for reader in self._readers:
             await reader.run(_Job(lambda conn: None))
             await reader.raw.close()
-        await self._writer.run(_Job(lambda conn: None))
+        await self._writer.run(_Job(lambda conn: None), bulk=True)  # after everything else
         await self._checkpointer.run(_Job(lambda conn: None))
         await self._checkpointer.raw.close()
         await self._writer.raw.execute_fetchall("PRAGMA optimize")

@@ -13,6 +13,7 @@ nothing.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,7 @@ from crmcore.errors import Conflict, Invalid, NotFound
 from crmcore.numbers import HOME, NumberPlan
 
 Row = dict[str, Any]
-CHUNK = 800
+CHUNK = 1500
 MODES = ("create", "update", "both")
 
 
@@ -123,9 +124,12 @@ async def run(
         chunk = await asyncio.to_thread(_prepare, lines, mapping, plan)
         while chunk:
             # the next rows are checked and cut while these are written
+            stage = functools.partial(
+                _stage, key=key, chunk=chunk, mode=mode, actor=actor, now=now, at=at
+            )
             following, _ = await asyncio.gather(
                 asyncio.to_thread(_prepare, lines, mapping, plan),
-                db.write(lambda conn, chunk=chunk: _stage(conn, key, chunk, mode, actor, now, at)),  # type: ignore[misc]
+                db.write(stage, bulk=True, timeout_s=600),
             )
             at.done += len(chunk)
             chunk = following
@@ -381,7 +385,7 @@ def _undo(conn: sqlite3.Connection, actor: Actor, key: int, now: float) -> Row:
 
 async def _drop_staged(db: Database, key: int, state: str, now: float) -> None:
     """Remove what nobody has seen, in short transactions."""
-    while await db.write(lambda conn: _drop_some(conn, key)):
+    while await db.write(lambda conn: _drop_some(conn, key), bulk=True):
         pass
 
     def finish(conn: sqlite3.Connection) -> None:

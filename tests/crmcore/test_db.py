@@ -157,6 +157,21 @@ async def test_a_read_that_takes_too_long_is_interrupted(tmp_path: Path) -> None
     await db.close()
 
 
+async def test_bulk_writes_let_the_others_go_first(tmp_path: Path) -> None:
+    db = await opened(tmp_path)
+    gate = threading.Event()
+    held = asyncio.gather(db.write(lambda conn: gate.wait(5)))
+    await asyncio.sleep(0)
+    bulk = asyncio.gather(*(db.write(put(100 + n), bulk=True) for n in range(3)))
+    await asyncio.sleep(0)
+    small = asyncio.gather(*(db.write(put(n)) for n in range(3)))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(held, bulk, small)
+    assert await numbers(db) == [0, 1, 2, 100, 101, 102]
+    await db.close()
+
+
 async def test_close_finishes_what_was_accepted(tmp_path: Path) -> None:
     db = await opened(tmp_path)
     writes = asyncio.gather(*(db.write(put(n)) for n in range(300)))
