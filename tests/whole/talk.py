@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.house import Client, House
-from sim.phones.audio import loud_part, power, read_wav
+from sim.phones.audio import loud_part, power, read_wav, rms
 from sim.phones.softphone import PhoneCall, PhoneProcess, answer_policy, tone
 from tests.whole.conftest import DID, until
 
@@ -36,8 +36,11 @@ class Talk:
     def path(self, rest: str = "") -> str:
         return f"/interactions/{self.interaction}{rest}"
 
-    async def heard(self) -> dict[str, set[str]]:
-        """Who hears whom now: party -> the parties whose tones reach it."""
+    async def heard(self, *, music: bool = False) -> dict[str, set[str]]:
+        """Who hears whom now: party -> the parties whose tones reach it.
+
+        ``music``: what is loud without a party's tone counts as ``music``.
+        """
         self.takes += 1
         files = {}
         for name, leg in self.legs.items():
@@ -48,11 +51,14 @@ class Talk:
             await leg.record(None)
         for leg in self.legs.values():
             await leg.wait_for("recorded")
-        return {name: self._tones(file) for name, file in files.items()}
+        return {name: self._tones(file, music) for name, file in files.items()}
 
-    def _tones(self, file: Path) -> set[str]:
+    def _tones(self, file: Path, music: bool) -> set[str]:
         samples, rate = read_wav(file)
-        loud = loud_part(samples[int(PASSING_S * rate) :], rate)
+        rest = samples[int(PASSING_S * rate) :]
+        if music and rms(rest) > 15 and max(power(rest, hz, rate) for hz in HZ.values()) < 0.3:
+            return {"music"}  # which begins softly
+        loud = loud_part(rest, rate)
         if len(loud) < rate // 10:
             return set()
         shares = {name: power(loud, hz, rate) for name, hz in HZ.items()}
@@ -119,6 +125,22 @@ async def talking(
         yield talk
 
 
-async def channels(house: House) -> str:
-    """What Asterisk still has."""
-    return await asyncio.to_thread(house.lab.cli, "core show channels concise")
+async def nothing_left(house: House) -> None:
+    """No channel, no live interaction, no agent who is held by anything. Raises AssertionError."""
+    admin = await house.login("admin")
+    await until(admin, "/interactions?state=live", lambda items: not items)
+    async with asyncio.timeout(6):
+        # nothing tells that Asterisk has forgotten a channel but its list
+        while await _channels(house):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    held = [
+        a["id"]
+        for a in (await admin.get("/agents"))["items"]
+        if a["state"] in ("reserved", "ringing", "talking")
+    ]
+    assert not held
+
+
+async def _channels(house: House) -> bool:
+    said = await asyncio.to_thread(house.lab.cli, "core show channels")
+    return "0 active channels" not in said

@@ -285,6 +285,7 @@ class Caller:
         self._desk.tell(translate.joined(leg))
         if self.call.talking is not leg:
             return
+        await self.session.command(encode.music_off())
         self._music = ""
         # what Dial would leave behind: should ctid die meanwhile, the dialplan knows how it ended
         await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
@@ -298,6 +299,8 @@ class Caller:
         line = encode.bridge(command.channel)
         if not command.joined():
             return
+        # Bridge leaves the music on, and then drops what the other side says (measured)
+        await self.session.command(encode.music_off())
         self._music = ""
         await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
         try:
