@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from routing.facts import AgentStatus, Channel, SuperviseMode, TransferKind
 
@@ -303,6 +303,21 @@ class TransferBody(In):
 
     kind: TransferKind
     to: Id
+
+
+class PromiseBody(In):
+    """Who is to be called back, by which queue. `not_before`: not earlier than then."""
+
+    queue: Id
+    number: Line
+    name: Line = ""
+    not_before: Annotated[AwareDatetime | None, Field(description="ISO 8601 with its zone")] = None
+
+
+class Promised(Out):
+    """The interaction (channel `callback`) that now stands in line."""
+
+    interaction: str
 
 
 # --- configuration -----------------------------------------------------------------------------
