@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,6 +82,7 @@ class Daemon:
         failed = False
         try:
             await self._start()
+            settle_garbage_collection()
             watchdog.start()
             notifier.send("READY=1")
             log.info("serving", http=self._http.url if self._http else "")
@@ -352,3 +354,14 @@ class Daemon:
         await cancel_and_wait(self._journal_task)
         if self._http is not None:
             await self._http.close()
+
+
+def settle_garbage_collection() -> None:
+    """Keep what was loaded at the start out of the collector's sight, and let it look less often.
+
+    Otherwise a full collection walks the whole configuration: 0.9 s with 30,000 agents. What is
+    made per call has no cycles worth hurrying for.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import secrets
 import select
 import signal
 import socket
@@ -90,19 +91,19 @@ def end(pid: int, started: int, timeout_s: float) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
+#: below RTP (sim.lab.options) and below the ephemeral ports
+PORTS = (5200, 10_900)
+
+
 def free_port(host: str, *, udp: bool, tcp: bool) -> int:
-    """A port that nobody has on ``host``, for the protocols asked for."""
-    for _ in range(100):
-        with contextlib.ExitStack() as stack:
-            kinds = [socket.SOCK_DGRAM] * udp + [socket.SOCK_STREAM] * tcp
-            port = 0
-            try:
-                for kind in kinds:
-                    sock = stack.enter_context(socket.socket(socket.AF_INET, kind))
-                    sock.bind((host, port))
-                    port = sock.getsockname()[1]
-            except OSError:
-                continue
+    """A port that nobody has on ``host``, for the protocols asked for.
+
+    Outside the kernel's ephemeral range (ip(7), ip_local_port_range): a port of that range may
+    become some connection's own before the program it was chosen for listens on it.
+    """
+    for _ in range(200):
+        port = PORTS[0] + secrets.randbelow(PORTS[1] - PORTS[0])
+        if port_is_free(host, port, udp=udp, tcp=tcp):
             return port
     raise OSError(f"no free port on {host}")
 
