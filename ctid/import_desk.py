@@ -96,7 +96,8 @@ class ImportDesk:
             raise Conflict("too many files wait here; run or remove one of them first")
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="ctid-import-"))
-        return self._folder / secrets.token_hex(8)
+        # openpyxl goes by the name's end, everything else by the content
+        return self._folder / f"{secrets.token_hex(8)}.xlsx"
 
     async def accept(self, actor: Actor, path: Path, file_name: str) -> Upload:
         """Look at a file that was written; it is removed if it is no table. Raises Invalid."""
@@ -106,7 +107,7 @@ class ImportDesk:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
         upload = Upload(
-            id=path.name,
+            id=path.stem,
             username=actor.username,
             path=path,
             file_name=file_name,
