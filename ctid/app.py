@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -82,7 +83,7 @@ class Daemon:
         failed = False
         try:
             await self._start()
-            settle_garbage_collection()
+            settle_interpreter()
             watchdog.start()
             notifier.send("READY=1")
             log.info("serving", http=self._http.url if self._http else "")
@@ -208,6 +209,7 @@ class Daemon:
         config, version = self._queues.config, self._queues.version
         self._report(ConfigChanged(config=config.to_data(), version=version))
         self._switch.on_reconnect(self._on_reconnect)
+        spawn(self._store.tidy(self._clock.now_s()), name="tidy the store")
         self._telephony = spawn(self._start_telephony(), name="telephony start")
         # people can log in while the PBX is still away; /readyz tells
         self._http = await start_http(self._services())
@@ -356,12 +358,14 @@ class Daemon:
             await self._http.close()
 
 
-def settle_garbage_collection() -> None:
-    """Keep what was loaded at the start out of the collector's sight, and let it look less often.
+def settle_interpreter() -> None:
+    """Settings of the interpreter for a process that lives for years and answers in milliseconds.
 
-    Otherwise a full collection walks the whole configuration: 0.9 s with 30,000 agents. What is
-    made per call has no cycles worth hurrying for.
+    What was loaded at the start is kept out of the collector's sight, and it looks less often: a
+    full collection would walk the whole configuration, 0.9 s with 30,000 agents. Threads of the
+    store give the interpreter back to the loop after 1 ms instead of 5.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    sys.setswitchinterval(0.001)
