@@ -39,17 +39,24 @@ class Store:
 
     @classmethod
     async def open(
-        cls, path: Path | str, now: float, *, plan: NumberPlan = HOME, readers: int = 3
+        cls,
+        path: Path | str,
+        now: float,
+        *,
+        plan: NumberPlan = HOME,
+        readers: int = 3,
+        tidy: bool = True,
     ) -> Store:
         """Open or create the store at ``path`` and bring it to this version.
 
-        ``plan`` is where numbers are at home. Raises StoreIncompatible for a newer store or another
+        ``plan`` is where numbers are at home. ``tidy`` false: beside a running daemon, whose import
+        must not be taken for an interrupted one. Raises StoreIncompatible for a newer store or another
         program's file, ``sqlite3.DatabaseError`` for a file that is no database.
         """
         db = await Database.open(path, readers=readers)
         try:
             await migrate(db, now)
-            if await db.read(importing.staged_rows) <= _TIDY_AT_ONCE:
+            if tidy and await db.read(importing.staged_rows) <= _TIDY_AT_ONCE:
                 await importing.recover(db, now)
             journal = await Journal.open(db)
             policy = await db.read(access.load_policy)

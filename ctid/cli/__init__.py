@@ -20,6 +20,7 @@ COMMANDS = (
     "import_queues",
     "backup",
     "restore",
+    "doctor",
     "lab",
 )
 

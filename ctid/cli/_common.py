@@ -45,7 +45,7 @@ def with_store(loaded: Settings, work: Callable[[Store, float], Awaitable[int]])
         path = loaded.store.path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         now = SystemClock().now_s()
-        store = await Store.open(path, now)
+        store = await Store.open(path, now, tidy=False)  # the daemon may be importing
         try:
             return await work(store, now)
         finally:
