@@ -50,8 +50,8 @@ class Store:
         """Open or create the store at ``path`` and bring it to this version.
 
         ``plan`` is where numbers are at home. ``tidy`` false: beside a running daemon, whose import
-        must not be taken for an interrupted one. Raises StoreIncompatible for a newer store or another
-        program's file, ``sqlite3.DatabaseError`` for a file that is no database.
+        must not be taken for an interrupted one. Raises StoreIncompatible for a newer store or
+        another program's file, ``sqlite3.DatabaseError`` for a file that is no database.
         """
         db = await Database.open(path, readers=readers)
         try:

@@ -197,6 +197,9 @@ class Daemon:
             self._announcer.contact_record(written.interaction, "amended")
         self._duties.nudge()
 
+    def _on_users(self) -> None:
+        spawn(self._crm.know_people(), name="know people")
+
     def _publish(self, changes: Changes) -> None:
         self._continuity.changes(changes)
         self._announcer.changes(changes)
@@ -205,6 +208,7 @@ class Daemon:
 
     async def _start(self) -> None:
         self._journal_task = spawn(self._journal.run(), name="journal")
+        await self._crm.know_people()
         self._duties.start()
         config, version = self._queues.config, self._queues.version
         self._report(ConfigChanged(config=config.to_data(), version=version))
@@ -271,6 +275,7 @@ class Daemon:
             recordings=self._recording_file,
             queues=self._desk,
             crm_changed=self._duties.nudge,
+            users_changed=self._on_users,
             erase_ports=self._duties.ports,
         )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from crmcore.access import SYSTEM, Actor, Scope
 from crmcore.store import Store
+from crmcore.users import User
 from ctid.crm_json import PopJson, pop_json
 from routing.commands import AmendContactRecord, InteractionAccount
-from routing.ids import InteractionId, RecordingId
+from routing.facts import Party
+from routing.ids import AgentId, InteractionId, RecordingId
 
 
 class Crm:
@@ -13,6 +16,28 @@ class Crm:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._people: dict[str, User] = {}
+
+    async def know_people(self) -> None:
+        """Learn who works as which agent; again after users were changed."""
+        users = await self._store.users.all(SYSTEM)
+        self._people = {user.agent: user for user in users if user.agent}
+
+    def sees_all(self, agent: AgentId) -> bool:
+        """Whether a screen-pop needs no masking for whoever works as this agent."""
+        user = self._people.get(agent)
+        return user is not None and _unrestricted(self._store.actor(user))
+
+    async def pop_as(self, caller: Party, agent: AgentId) -> tuple[PopJson, Party]:
+        """The pop and the caller as this agent's user may see them; nothing without a user."""
+        user = await self._store.users.of_agent(agent)
+        if user is None:
+            return PopJson(customer=None, candidates=[], history=[], attributes={}), Party()
+        actor = self._store.actor(user)
+        seen = Party(number=actor.phone(caller.number) or "", name=actor.text(caller.name))
+        if actor.scope("customer", "read") is Scope.NONE:
+            return PopJson(customer=None, candidates=[], history=[], attributes={}), seen
+        return pop_json(await self._store.match(caller.number, actor)), seen
 
     async def pop(self, number: str) -> PopJson:
         """Who this may be, and their last contacts, as the API shows them."""
@@ -54,3 +79,8 @@ class Crm:
     ) -> None:
         """There is no usable recording, and why."""
         await self._store.put_recording(recording, interaction, "failed", now, reason=reason)
+
+
+def _unrestricted(actor: Actor) -> bool:
+    reads = [actor.scope(entity, "read") for entity in ("customer", "contact_record")]
+    return not actor.masks and reads == [Scope.ALL, Scope.ALL]

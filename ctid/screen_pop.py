@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from crmcore.errors import StoreError
 from ctid.announce import Announcer
 from ctid.clock import Clock
 from ctid.crm_json import PopJson
@@ -45,6 +46,14 @@ class PopSource(Protocol):
 
     async def pop(self, number: str) -> PopJson:
         """Who this may be, and their last contacts."""
+        ...
+
+    def sees_all(self, agent: AgentId) -> bool:
+        """Whether this agent may see all of it as it is."""
+        ...
+
+    async def pop_as(self, caller: Party, agent: AgentId) -> tuple[PopJson, Party]:
+        """The same, and the caller, with what this agent may not see left out or masked."""
         ...
 
 
@@ -92,8 +101,7 @@ class ScreenPops:
         matter.offer = command.offer
         matter.queue = command.queue
         matter.open = {target.agent for target in command.targets}
-        self._announcer.pop(matter.open, self._data(command.interaction, matter))
-        self.sent += len(matter.open)
+        self._show(command.interaction, matter, matter.open)
 
     def extend(self, command: ExtendOffer) -> None:
         """Further agents join an offer."""
@@ -101,7 +109,7 @@ class ScreenPops:
         if matter is not None and matter.offer == command.offer:
             more = {target.agent for target in command.targets}
             matter.open |= more
-            self._announcer.pop(more, self._data(command.interaction, matter))
+            self._show(command.interaction, matter, more)
 
     def cancel(self, command: CancelOffer) -> None:
         """An offer is withdrawn."""
@@ -141,6 +149,28 @@ class ScreenPops:
 
     # --- inside -----------------------------------------------------------------------------------
 
+    def _show(self, interaction: InteractionId, matter: _Matter, agents: set[AgentId]) -> None:
+        """To most at once; to those who see things masked after a read in their name."""
+        self.sent += len(agents)
+        free = {agent for agent in agents if self._source.sees_all(agent)}
+        if free:
+            self._announcer.pop(free, self._data(interaction, matter, matter.caller, matter.answer))
+        for agent in agents - free:
+            spawn(self._show_masked(interaction, matter, agent), name=f"masked pop {interaction}")
+
+    async def _show_masked(
+        self, interaction: InteractionId, matter: _Matter, agent: AgentId
+    ) -> None:
+        offer = matter.offer
+        answer, caller = None, Party()
+        try:
+            async with asyncio.timeout(LOOK_UP_S):
+                answer, caller = await self._source.pop_as(matter.caller, agent)
+        except (TimeoutError, StoreError):
+            log.warning("customer_lookup_late", interaction=interaction)
+        if matter.offer == offer and (agent in matter.open or matter.talking == agent):
+            self._announcer.pop({agent}, self._data(interaction, matter, caller, answer))
+
     async def _look_up(self, command: LookUpCustomer) -> None:
         try:
             async with asyncio.timeout(command.deadline_s):
@@ -155,8 +185,10 @@ class ScreenPops:
         watching = set(matter.open)
         if matter.talking is not None:
             watching.add(matter.talking)
+        watching = {agent for agent in watching if self._source.sees_all(agent)}
         if watching:
-            self._announcer.pop_update(watching, self._data(command.interaction, matter))
+            data = self._data(command.interaction, matter, matter.caller, answer)
+            self._announcer.pop_update(watching, data)
         found = answer.best()
         if found is None:
             self._report(CustomerNotFound(interaction=command.interaction))
@@ -187,13 +219,14 @@ class ScreenPops:
             )
         return matter
 
-    def _data(self, interaction: InteractionId, matter: _Matter) -> dict[str, Any]:
-        answer = matter.answer
+    def _data(
+        self, interaction: InteractionId, matter: _Matter, caller: Party, answer: PopJson | None
+    ) -> dict[str, Any]:
         return {
             "interaction": interaction,
             "offer": matter.offer,
             "queue": matter.queue,
-            "caller": {"number": matter.caller.number, "name": matter.caller.name},
+            "caller": {"number": caller.number, "name": caller.name},
             "did": matter.did,
             "arrived_at": iso(matter.arrived_at),
             "customer": answer.customer if answer else None,

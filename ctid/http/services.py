@@ -114,7 +114,8 @@ def _nothing() -> None:
 class Services:
     """Everything that a handler may use.
 
-    ``crm_changed`` is told after each change of the CRM: webhooks and reminders may be due.
+    ``crm_changed`` is told after each change of the CRM: webhooks and reminders may be due;
+    ``users_changed`` after each change of a user.
     ``erase_ports``: what else has to forget a person.
     """
 
@@ -128,4 +129,5 @@ class Services:
     recordings: Callable[[RecordingId], Awaitable[RecordingFile | None]]
     queues: QueuesDesk | None = None  # None: the configuration is not changed over HTTP
     crm_changed: Callable[[], None] = _nothing
+    users_changed: Callable[[], None] = _nothing
     erase_ports: Sequence[ErasePort] = ()

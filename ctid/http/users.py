@@ -115,7 +115,7 @@ async def create_user(call: Call) -> Result:
     password = given.pop("password")
     users = call.services.store.users
     user = await users.create(actor_of(call), given, password, call.now)
-    call.services.crm_changed()
+    call.services.users_changed()
     return _shape(user)
 
 
@@ -127,7 +127,7 @@ async def update_user(call: Call) -> Result:
     present = await users.get(username)
     check_version(present.shape(), call.expected)
     user = await users.update(actor, username, given, call.now, version=present.version)
-    call.services.crm_changed()
+    call.services.users_changed()
     return _shape(user)
 
 

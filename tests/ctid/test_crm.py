@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crmcore import rights
 from crmcore.access import SYSTEM
 from crmcore.store import Store
 from ctid.crm import Crm
@@ -61,4 +62,29 @@ async def test_a_pop_has_the_shapes_of_the_api(tmp_path: Path) -> None:
     assert all(c["id"] and c["known"] for c in shared.candidates)
     first = shared.candidates[0]
     assert shared.best() == (first["id"], first["name"], False, {})
+    await store.close()
+
+
+async def test_a_pop_is_masked_for_those_who_see_masked(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "ctid.db", 1.7e9)
+    point = {"kind": "phone", "value": NUMBER}
+    await store.create_customer(SYSTEM, {"name": "王小明", "contact_points": [point]}, 1.7e9)
+    await store.file_contact_record(account("i.1"), 1.7e9 + 61)
+    person = {"username": "amy", "role": "agent", "agent": "1001"}
+    await store.users.create(SYSTEM, person, "long enough", 1.7e9)
+    crm, agent = Crm(store), AgentId("1001")
+    assert not crm.sees_all(agent)  # nobody is known yet: rather masked than shown
+    await crm.know_people()
+    assert crm.sees_all(agent)
+    await store.write(rights.set_mask, SYSTEM, "agent", "phone", True, 1.7e9)
+    await store.reload_policy()
+    assert not crm.sees_all(agent)
+    pop, caller = await crm.pop_as(Party(number=NUMBER, name="来电 13800138000"), agent)
+    shown = dumps([pop.customer, pop.candidates, pop.history, caller.number, caller.name])
+    assert pop.customer is not None
+    assert len(pop.history) == 1
+    assert NUMBER not in shown.decode()
+    assert "138 0013 8000" not in shown.decode()
+    nobody, unseen = await crm.pop_as(Party(number=NUMBER), AgentId("9999"))
+    assert (nobody.customer, nobody.candidates, unseen.number) == (None, [], "")
     await store.close()

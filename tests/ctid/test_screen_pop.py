@@ -59,7 +59,8 @@ class AgentFree:
 class Desk:
     """The pump and the pops on the real hub, with a CRM that knows everybody."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, unmasked: bool = True) -> None:
+        self.unmasked = unmasked
         clock = StillClock()
         hub = EventHub(clock)
         engine: Any = AgentFree()
@@ -102,6 +103,15 @@ class Desk:
             customer={"id": "1", "name": "周建国"}, candidates=[], history=[], attributes={}
         )
 
+    def sees_all(self, agent: AgentId) -> bool:
+        return self.unmasked
+
+    async def pop_as(self, caller: Party, agent: AgentId) -> tuple[PopJson, Party]:
+        masked = PopJson(
+            customer={"id": "1", "name": "周**"}, candidates=[], history=[], attributes={}
+        )
+        return masked, Party(number="138****8001")
+
     async def told(self) -> list[tuple[str, Any]]:
         piece = await self.stream.take(1.0)
         assert piece is not None
@@ -138,3 +148,15 @@ async def test_a_caller_who_hangs_up_closes_the_pop_as_abandoned() -> None:
     assert await desk.told() == [
         ("pop_closed", {"interaction": I1, "offer": O1, "outcome": "abandoned"})
     ]
+
+
+async def test_who_sees_numbers_masked_sees_them_masked_in_the_pop() -> None:
+    desk = Desk(unmasked=False)
+    await desk.pump.submit(ARRIVAL)
+    async with asyncio.timeout(1):
+        await desk.matched.wait()
+    told = await desk.told()
+    assert [event for event, _ in told] == ["pop"]  # nothing unmasked follows
+    assert told[0][1]["caller"]["number"] == "138****8001"
+    assert told[0][1]["customer"]["name"] == "周**"
+    assert CALLER.number not in json.dumps(told)
