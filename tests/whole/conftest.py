@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from sim.house import Client, House, User, new_password
+from sim.house import House, User, new_password
 from sim.lab import Lab
 from sim.phones.udp import AgentPool, CallerPool
+from tests.whole.stage import Stage, open_stage
+from tests.whole.watch import until
+
+__all__ = ["DID", "OpenHouse", "queues_toml", "until"]
 
 DID = "88889999"
 
@@ -85,17 +89,12 @@ async def callers() -> AsyncIterator[Callable[[House], Awaitable[CallerPool]]]:
         yield make
 
 
-async def until(
-    client: Client, path: str, test: Callable[[list[dict[str, Any]]], bool], timeout_s: float = 20
-) -> list[dict[str, Any]]:
-    """Read a list whenever the event stream says that something changed, until it fits."""
-    items: list[dict[str, Any]] = []
-    try:
-        async with asyncio.timeout(timeout_s):
-            async for _ in client.events():
-                items = (await client.get(path))["items"]
-                if test(items):
-                    return items
-    except TimeoutError:
-        raise AssertionError(f"{path} did not become as expected: {items}") from None
-    raise AssertionError("the event stream ended")
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def stage(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """One house for all scenarios of a module, which says in ``PLAN`` what is in it."""
+    name = request.module.__name__.rpartition(".")[2].removeprefix("test_")
+    folder = tmp_path_factory.mktemp(name)
+    async with open_stage(folder, request.module.PLAN, f"t{os.getpid()}-{name}") as opened:
+        yield opened

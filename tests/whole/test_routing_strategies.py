@@ -1,0 +1,204 @@
+"""Every strategy, levels, skills and preferred agents, on a real Asterisk with real SIP phones."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.whole.stage import NEVER_S, Line, Plan, Stage
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+PLAN = Plan()
+
+
+def line(strategy: str, settings: str = "", agents: int | list[str] = 3) -> Line:
+    name = strategy.replace("_", "-")
+    return PLAN.line(name, f'strategy = "{strategy}"\n{settings}', agents)
+
+
+LONGEST_IDLE = line("longest_idle")
+ROUND_ROBIN = line("round_robin")
+TOP_DOWN = line("top_down", agents=["position = 3", "position = 1", "position = 2"])
+FEWEST_CALLS = line("fewest_calls")
+LEAST_TALK_TIME = line("least_talk_time")
+LEAST_OCCUPIED = line("least_occupied")
+RANDOM = line("random")
+WEIGHTED_RANDOM = line("weighted_random", agents=["", "weight = 1000000", ""])
+BEST_SKILL = line(
+    "best_skill",
+    'requires = [{ skill = "sports", required = false }]',
+    ["|skills = { sports = 3 }", "|skills = { sports = 8 }", "|skills = { sports = 5 }"],
+)
+RING_ALL = line("ring_all")
+RING_PROGRESSIVELY = line("ring_progressively", "ring_step_s = 0.6")
+LEVELS = PLAN.line("levels", agents=["level = 2", "level = 1"])
+LEVEL_WAIT = PLAN.line(
+    "level-wait",
+    'level_advance = "after_wait"\nlevel_wait_s = 1.5',
+    agents=["level = 2", "level = 1"],
+)
+SKILLS = PLAN.line(
+    "skills",
+    'requires = ["english >= 5"]\nrelax = [{ after_s = 1.5, levels = { english = 2 } }]',
+    ["|skills = { english = 3 }", ""],
+)
+PLAN.add('[skills.sports]\nname = "体育"\n[skills.english]\nname = "英语"')
+
+
+async def sequence(stage: Stage, which: Line, calls: int) -> list[int]:
+    """Who answers one call after the other: 1 is the first agent of the file."""
+    return [which.phones.index(await stage.talk(which.did)) + 1 for _ in range(calls)]
+
+
+async def test_longest_idle(stage: Stage) -> None:
+    first, second, third = LONGEST_IDLE.phones
+    await stage.available(second, third, first)
+    assert await sequence(stage, LONGEST_IDLE, 4) == [2, 3, 1, 2]
+
+
+async def test_round_robin(stage: Stage) -> None:
+    first, second, third = ROUND_ROBIN.phones
+    await stage.available(third, first)
+    assert await sequence(stage, ROUND_ROBIN, 3) == [1, 3, 1]
+    # who never had a turn is next, then who had the last one longest ago
+    await stage.available(second)
+    assert await sequence(stage, ROUND_ROBIN, 4) == [2, 3, 1, 2]
+
+
+async def test_top_down(stage: Stage) -> None:
+    await stage.available(*TOP_DOWN.phones)
+    calls = []
+    for expected in (2, 3, 1):  # the best position that is free
+        calls.append(stage.call(TOP_DOWN.did))
+        view = await stage.waiting(calls[-1], "talking")
+        assert view["agent"] == f"a{TOP_DOWN.phones[expected - 1]}"
+    for call in calls:
+        stage.callers.hangup(call)
+    await stage.nobody_left()
+    assert await sequence(stage, TOP_DOWN, 2) == [2, 2]
+
+
+async def test_fewest_calls(stage: Stage) -> None:
+    first, second, _ = FEWEST_CALLS.phones
+    await stage.available(second)
+    assert await sequence(stage, FEWEST_CALLS, 2) == [2, 2]
+    await stage.available(first)
+    # the second has been idle for longer, but took more calls
+    assert await sequence(stage, FEWEST_CALLS, 3) == [1, 1, 2]
+
+
+async def test_least_talk_time(stage: Stage) -> None:
+    for phone, talk_s in zip(LEAST_TALK_TIME.phones, (0.9, 0.0, 0.4), strict=True):
+        await stage.available(phone)
+        assert await stage.talk(LEAST_TALK_TIME.did, talk_s) == phone
+    # the first has been idle longest
+    assert await sequence(stage, LEAST_TALK_TIME, 2) == [2, 2]
+
+
+async def test_least_occupied(stage: Stage) -> None:
+    for phone, talk_s in zip(LEAST_OCCUPIED.phones, (0.9, 0.0, 0.4), strict=True):
+        await stage.available(phone)
+        assert await stage.talk(LEAST_OCCUPIED.did, talk_s) == phone
+    assert await sequence(stage, LEAST_OCCUPIED, 2) == [2, 2]
+
+
+async def test_random(stage: Stage) -> None:
+    await stage.available(*RANDOM.phones)
+    drawn = await sequence(stage, RANDOM, 12)
+    assert len(set(drawn)) > 1
+    assert drawn != (drawn[:3] * 4), "these are turns"
+
+
+async def test_weighted_random(stage: Stage) -> None:
+    await stage.available(*WEIGHTED_RANDOM.phones)
+    # 1 in 100,000 that this fails although all is well
+    assert await sequence(stage, WEIGHTED_RANDOM, 5) == [2] * 5
+
+
+async def test_best_skill(stage: Stage) -> None:
+    await stage.available(*BEST_SKILL.phones)
+    assert await sequence(stage, BEST_SKILL, 2) == [2, 2]
+    await stage.away(BEST_SKILL.phones[1])
+    assert await sequence(stage, BEST_SKILL, 2) == [3, 3]
+
+
+async def test_ring_all(stage: Stage) -> None:
+    first, second, third = RING_ALL.phones
+    stage.phones.rules |= {first: NEVER_S, second: 0.3, third: NEVER_S}
+    await stage.available(*RING_ALL.phones)
+    caller = stage.call(RING_ALL.did)
+    rung = [await stage.phones.rung(phone) for phone in RING_ALL.phones]
+    assert max(c.invite_at for c in rung) - min(c.invite_at for c in rung) < 0.2
+    view = await stage.waiting(caller, "talking")
+    assert view["agent"] == f"a{second}"
+    await asyncio.wait_for(rung[0].ended.wait(), 5)
+    await asyncio.wait_for(rung[2].ended.wait(), 5)
+    assert [c.ended_by for c in rung] == ["cancelled", "", "cancelled"]
+    stage.phones.hangup(rung[1])
+    await stage.ended(caller)
+    record = await stage.record(caller.number)
+    outcomes = {o["agent"]: o["outcome"] for o in record["offers"]}
+    assert outcomes == {
+        f"a{first}": "withdrawn",
+        f"a{second}": "answered",
+        f"a{third}": "withdrawn",
+    }
+
+
+async def test_ring_progressively(stage: Stage) -> None:
+    first, second, third = RING_PROGRESSIVELY.phones
+    stage.phones.rules |= {first: NEVER_S, second: NEVER_S}
+    await stage.available(*RING_PROGRESSIVELY.phones)
+    caller = stage.call(RING_PROGRESSIVELY.did)
+    one, two, three = [await stage.phones.rung(p) for p in RING_PROGRESSIVELY.phones]
+    assert 0.5 < two.invite_at - one.invite_at < 1.0
+    assert 0.5 < three.invite_at - two.invite_at < 1.0
+    view = await stage.waiting(caller, "talking")
+    assert view["agent"] == f"a{third}"
+    await asyncio.wait_for(one.ended.wait(), 5)
+    await asyncio.wait_for(two.ended.wait(), 5)
+    stage.callers.hangup(caller)
+    await asyncio.wait_for(three.ended.wait(), 5)
+    await stage.nobody_left()
+
+
+async def test_the_second_level_is_asked_when_nobody_of_the_first_is_idle(stage: Stage) -> None:
+    second, first = LEVELS.phones
+    await stage.available(second, first)
+    caller = stage.call(LEVELS.did)
+    assert (await stage.waiting(caller, "talking"))["agent"] == f"a{first}"
+    another = stage.call(LEVELS.did)
+    assert (await stage.waiting(another, "talking"))["agent"] == f"a{second}"
+    stage.callers.hangup(caller)
+    stage.callers.hangup(another)
+    await stage.nobody_left()
+
+
+async def test_the_second_level_is_asked_after_some_waiting(stage: Stage) -> None:
+    second, first = LEVEL_WAIT.phones
+    await stage.available(second, first)
+    caller = stage.call(LEVEL_WAIT.did)
+    assert (await stage.waiting(caller, "talking"))["agent"] == f"a{first}"
+    another = await stage.answered(stage.call(LEVEL_WAIT.did))
+    rung = await stage.phones.rung(second)
+    assert 1.2 < rung.invite_at - another.invite_at < 2.5
+    stage.callers.hangup(caller)
+    stage.callers.hangup(another)
+    await stage.nobody_left()
+
+
+async def test_a_required_skill_relaxes(stage: Stage) -> None:
+    some, none = SKILLS.phones
+    await stage.available(none, some)
+    caller = stage.call(SKILLS.did)
+    rung = await stage.phones.rung(some)
+    assert 1.2 < rung.invite_at - caller.invite_at < 2.5
+    assert stage.phones.count(none) == 0, "who does not have the skill was asked"
+    explained = await stage.admin.get(
+        f"/interactions/{(await stage.waiting(caller, 'talking'))['id']}/explain"
+    )
+    assert explained["candidates"]
+    stage.callers.hangup(caller)
+    await stage.nobody_left()
