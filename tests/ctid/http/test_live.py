@@ -260,7 +260,7 @@ async def test_the_disposition_is_the_agents_word(site: Any, log_in: Any) -> Non
     [
         ("amy", "mine", 403),
         ("sue", "mine", 204),
-        ("sue", "other", 404),
+        ("sue", "other", 403),
         ("root", "other", 204),
         ("root", "gone", 404),
     ],
