@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# hypothesis would fail an example that takes 200 ms by the clock on the wall: under load, and with
+# coverage measured, that tells of the machine and not of the code
+settings.register_profile("ctid", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ctid")
 
 KINDS = {"unit", "sim", "store", "daemon", "asterisk", "browser"}
 
