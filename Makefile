@@ -22,7 +22,7 @@ test: setup-python setup-phones setup-browser web ## everything: static checks, 
 check: setup-python ## the fast inner loop: static checks and the tests without outside parts
 	@bash tests/run.sh fast
 
-bench: setup-python setup-phones ## all benchmarks, or one: make bench B=idle_gap
+bench: setup-python setup-phones setup-browser web ## all benchmarks, or one: make bench B=idle_gap
 	@$(PY) -m bench $(B)
 
 web: setup-python ## build the browser client into ctid/web/

@@ -213,6 +213,7 @@ class Daemon:
         config, version = self._queues.config, self._queues.version
         self._report(ConfigChanged(config=config.to_data(), version=version))
         self._switch.on_reconnect(self._on_reconnect)
+        self._switch.on_lost(lambda: self._announcer.notice_all("pbx_lost", {}))
         spawn(self._store.tidy(self._clock.now_s()), name="tidy the store")
         self._telephony = spawn(self._start_telephony(), name="telephony start")
         # people can log in while the PBX is still away; /readyz tells
@@ -311,6 +312,7 @@ class Daemon:
         self._announcer.config_changed()
 
     def _on_reconnect(self) -> None:
+        self._announcer.notice_all("pbx_back", {})
         spawn(self._reconcile(), name="reconcile")
 
     async def _reconcile(self) -> None:

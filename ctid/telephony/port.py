@@ -70,6 +70,10 @@ class Switch(Protocol):
         """Call ``callback`` when the link to the PBX came back after a loss: reconcile then."""
         ...
 
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` when the link to the PBX breaks; connected calls go on without it."""
+        ...
+
     async def execute(self, command: Command) -> None:
         """Start to carry out a telephony command; long effects report themselves as facts.
 

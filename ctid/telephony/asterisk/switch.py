@@ -94,6 +94,7 @@ class AsteriskSwitch:
         self._held: list[Fact] = []
         self._told: set[InteractionId] = set()
         self._reconnected: list[Callable[[], None]] = []
+        self._lost: list[Callable[[], None]] = []
         self._spies = Spies(board=self._board, ami=self._ami.action, facts=self)
         self._midcall = Midcall(
             board=self._board,
@@ -154,6 +155,10 @@ class AsteriskSwitch:
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """See the port."""
         self._reconnected.append(callback)
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """See the port."""
+        self._lost.append(callback)
 
     async def execute(self, command: c.Command) -> None:
         """See the port."""
@@ -362,6 +367,8 @@ class AsteriskSwitch:
 
     def _ami_down(self) -> None:
         log.warning("asterisk_unseen", calls=len(self._board.calls))
+        for callback in self._lost:
+            callback()
 
     def _ami_up(self, first: bool) -> None:
         tasks.spawn(self._look_around(first), name="look around")
