@@ -20,9 +20,10 @@ def config(tmp_path: Path) -> str:
     return str(path)
 
 
-def add(
-    config: str, monkeypatch: pytest.MonkeyPatch, name: str, password: str = "geheim-42"
-) -> int:
+GOOD = "geheim-42"
+
+
+def add(config: str, monkeypatch: pytest.MonkeyPatch, name: str, password: str = GOOD) -> int:
     monkeypatch.setattr("sys.stdin", io.StringIO(password + "\n"))
     return main(["user", "add", "-c", config, name, "--role", "admin", "--password-stdin"])
 
