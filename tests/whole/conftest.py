@@ -98,3 +98,11 @@ async def stage(
     folder = tmp_path_factory.mktemp(name)
     async with open_stage(folder, request.module.PLAN, f"t{os.getpid()}-{name}") as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def left_clean(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Scenarios that share a house leave nothing to the next."""
+    yield
+    if "stage" in request.fixturenames:
+        await request.getfixturevalue("stage").clear()

@@ -1,4 +1,4 @@
-"""One house for many scenarios: each has its own number, queue and agents, so none disturbs another.
+"""One house for many scenarios: each has its own number, queue and agents.
 
 A module writes its lines into a :class:`Plan` while it is imported; the fixture ``stage`` opens a
 house for all of them and keeps it for the module.
@@ -16,6 +16,7 @@ from typing import Any
 
 from sim.house import Client, House, User, new_password
 from sim.lab import Lab
+from sim.phones.sipmsg import Message
 from sim.phones.udp import AgentPool, CallerPool, UdpCall
 from tests.whole.watch import until
 
@@ -38,7 +39,7 @@ class Plan:
     """``queues.toml``, piece by piece."""
 
     def __init__(self) -> None:
-        self._pieces: list[str] = ["reserve_lease_s = 1"]
+        self._pieces: list[str] = ["reserve_lease_s = 1", 'sorry = ["beep"]']
         self._tables: list[str] = []
         self._phones = itertools.count(3001)
         self._dids = itertools.count(88_880_001)
@@ -89,16 +90,24 @@ class Plan:
 
 
 class Phones(AgentPool):
-    """Phones that answer at once, unless ``rules`` says: ring for so long, or refuse (a status)."""
+    """Phones that answer at once, or after the seconds in ``rules``, or refuse (``refused``)."""
 
     def __init__(self) -> None:
         super().__init__("127.0.0.3", answer_after_s=self._after)
         self.rules: dict[str, float] = {}
+        self.refused: dict[str, int] = {}
         self._rung: dict[str, asyncio.Queue[UdpCall]] = {}
         self.on_call = lambda call: self._calls(call.number).put_nowait(call)
 
     def _after(self, number: str) -> float:
         return self.rules.get(number, 0.0)
+
+    def on_request(self, request: Message, source: tuple[str, int]) -> None:
+        # the pool refuses for all or for none
+        status = self.refused.get(request.user, 0) if request.method == "INVITE" else 0
+        self.refuse = status
+        super().on_request(request, source)
+        self.refuse = 0
 
     def _calls(self, number: str) -> asyncio.Queue[UdpCall]:
         return self._rung.setdefault(number, asyncio.Queue())
@@ -110,6 +119,10 @@ class Phones(AgentPool):
         except TimeoutError:
             seen = [who for who, _ in self.invites[-10:]]
             raise AssertionError(f"{number} did not ring in {timeout_s} s; rang: {seen}") from None
+
+    def forget(self) -> None:
+        """Only calls from now on count for :meth:`rung`."""
+        self._rung.clear()
 
     def count(self, number: str) -> int:
         """How often it was called."""
@@ -171,6 +184,19 @@ class Stage:
     async def nobody_left(self) -> None:
         """Wait until no interaction is live."""
         await until(self.admin, "/interactions", lambda items: not items)
+
+    async def clear(self) -> None:
+        """Everybody hangs up, and all phones answer again."""
+        for call in list(self.callers.calls.values()):
+            self.callers.hangup(call)
+        for item in (await self.admin.get("/interactions"))["items"]:
+            if item["channel"] == "callback" and item["state"] == "waiting":
+                await self.admin.post(f"/interactions/{item['id']}/release", {"reason": "test"})
+        await self.nobody_left()
+        for pool in (self.phones, self.outside):
+            pool.rules.clear()
+            pool.refused.clear()
+            pool.forget()
 
     async def record(
         self,
