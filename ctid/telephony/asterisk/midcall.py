@@ -158,7 +158,7 @@ class Midcall:
             except (AmiError, SwitchError) as error:
                 self._lost(uniqueid, str(error))
             return
-        uniqueid = f"{call.uniqueid}-g{next(self._numbers)}"
+        uniqueid = f"{call.uniqueid}-g{next(self._numbers):06d}"
         self._guests[uniqueid] = _Guest(call=call, uniqueid=uniqueid)
         fields = encode.originate_seat(uniqueid, command.phone, call.caller)
         try:

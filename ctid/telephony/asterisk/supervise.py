@@ -79,7 +79,7 @@ class Spies:
             supervision=command.supervision,
             interaction=command.interaction,
             call=call,
-            uniqueid=f"{call.uniqueid}-s{next(self._numbers)}",
+            uniqueid=f"{call.uniqueid}-s{next(self._numbers):06d}",
             mode=command.mode,
         )
         channel, options = self._target(spy, command.mode, listen_only=False)
