@@ -12,6 +12,10 @@ const routes: RouteRecordRaw[] = [
       { path: '', name: 'home', redirect: { name: 'workspace' } },
       { path: 'workspace', name: 'workspace', component: () => import('./views/WorkspaceView.vue') },
       { path: 'wall', name: 'wall', component: () => import('./views/WallView.vue') },
+      { path: 'customers/:id?', name: 'customers', component: () => import('./views/CustomersView.vue') },
+      { path: 'callbacks', name: 'callbacks', component: () => import('./views/CallbacksView.vue') },
+      { path: 'import', name: 'import', component: () => import('./views/ImportView.vue') },
+      { path: 'duplicates', name: 'duplicates', component: () => import('./views/DuplicatesView.vue') },
       { path: 'records', name: 'records', component: () => import('./views/RecordsView.vue') },
       { path: 'system', name: 'system', component: () => import('./views/SystemView.vue') },
     ],
@@ -29,6 +33,9 @@ export function createAppRouter() {
     if (to.name === 'login') return { name: 'home' }
     if (to.name === 'workspace' && session.agentId === null) {
       return { name: session.watchesOthers ? 'wall' : 'records' }
+    }
+    if ((to.name === 'import' || to.name === 'duplicates') && !session.keepsCustomers) {
+      return { name: 'customers' }
     }
     if ((to.name === 'wall' || to.name === 'system') && !session.watchesOthers) {
       return { name: 'workspace' }

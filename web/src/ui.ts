@@ -3,6 +3,7 @@ import type { App } from 'vue'
 import {
   ElAlert,
   ElButton,
+  ElCheckbox,
   ElConfigProvider,
   ElDatePicker,
   ElDrawer,
@@ -14,12 +15,14 @@ import {
   ElIcon,
   ElInput,
   ElOption,
+  ElProgress,
   ElSelect,
   ElSlider,
   ElTooltip,
 } from 'element-plus'
 import 'element-plus/es/components/alert/style/css'
 import 'element-plus/es/components/button/style/css'
+import 'element-plus/es/components/checkbox/style/css'
 import 'element-plus/es/components/date-picker/style/css'
 import 'element-plus/es/components/drawer/style/css'
 import 'element-plus/es/components/dropdown/style/css'
@@ -31,6 +34,7 @@ import 'element-plus/es/components/icon/style/css'
 import 'element-plus/es/components/input/style/css'
 import 'element-plus/es/components/message/style/css'
 import 'element-plus/es/components/option/style/css'
+import 'element-plus/es/components/progress/style/css'
 import 'element-plus/es/components/select/style/css'
 import 'element-plus/es/components/slider/style/css'
 import 'element-plus/es/components/tooltip/style/css'
@@ -39,6 +43,7 @@ import 'element-plus/theme-chalk/dark/css-vars.css'
 const PARTS = [
   ElAlert,
   ElButton,
+  ElCheckbox,
   ElConfigProvider,
   ElDatePicker,
   ElDrawer,
@@ -50,6 +55,7 @@ const PARTS = [
   ElIcon,
   ElInput,
   ElOption,
+  ElProgress,
   ElSelect,
   ElSlider,
   ElTooltip,

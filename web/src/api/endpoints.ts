@@ -19,6 +19,7 @@ export interface RecordFilter {
   agent?: string
   outcome?: string
   phone?: string
+  customer?: string
   cursor?: string
   limit?: number
 }

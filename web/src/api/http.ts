@@ -3,6 +3,11 @@
 const BASE = '/api/v1'
 const TIMEOUT_MS = 10_000
 
+export interface FieldProblem {
+  field: string
+  detail: string
+}
+
 export class ApiError extends Error {
   constructor(
     /** HTTP status, or 0 when no answer came. */
@@ -12,6 +17,8 @@ export class ApiError extends Error {
     readonly detail: string,
     /** Seconds to wait before the next try, when the server said so. */
     readonly retryAfterS: number | null = null,
+    /** What is wrong with which field, in the server's words. */
+    readonly fields: readonly FieldProblem[] = [],
   ) {
     super(`${status} ${code}: ${detail}`)
     this.name = 'ApiError'
@@ -28,20 +35,28 @@ export function whenUnauthorised(handler: () => void): void {
 async function problemOf(response: Response): Promise<ApiError> {
   let code = `http_${response.status}`
   let detail = response.statusText
+  let fields: FieldProblem[] = []
   try {
     const body: unknown = await response.json()
     if (body !== null && typeof body === 'object') {
       if ('code' in body && typeof body.code === 'string') code = body.code
       if ('detail' in body && typeof body.detail === 'string') detail = body.detail
+      if ('errors' in body && Array.isArray(body.errors)) fields = body.errors as FieldProblem[]
     }
   } catch {
     // Not a problem document (a proxy's page, say): the status alone must do.
   }
   const retry = Number(response.headers.get('Retry-After') ?? Number.NaN)
-  return new ApiError(response.status, code, detail, Number.isFinite(retry) ? retry : null)
+  return new ApiError(response.status, code, detail, Number.isFinite(retry) ? retry : null, fields)
 }
 
-type Query = Record<string, string | number | null | undefined>
+type Query = Record<string, string | number | boolean | null | undefined>
+
+interface Options {
+  /** The version that was read: the change is refused (412) when there is another one. */
+  version?: number
+  timeoutMs?: number
+}
 
 export function withQuery(path: string, query: Query = {}): string {
   const params = new URLSearchParams()
@@ -52,18 +67,25 @@ export function withQuery(path: string, query: Query = {}): string {
   return text === '' ? path : `${path}?${text}`
 }
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function request<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  { version, timeoutMs = TIMEOUT_MS }: Options = {},
+): Promise<T> {
   const headers: Record<string, string> = { Accept: 'application/json' }
   if (method !== 'GET') headers['X-Requested-With'] = 'ctid'
-  if (body !== undefined) headers['Content-Type'] = 'application/json'
+  const file = body instanceof Blob
+  if (body !== undefined) headers['Content-Type'] = file ? 'application/octet-stream' : 'application/json'
+  if (version !== undefined) headers['If-Match'] = `"${version}"`
   let response: Response
   try {
     response = await fetch(BASE + path, {
       method,
       headers,
       credentials: 'same-origin',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(body === undefined ? {} : { body: file ? body : JSON.stringify(body) }),
     })
   } catch (error) {
     const timedOut = error instanceof DOMException && error.name === 'TimeoutError'
@@ -81,10 +103,17 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
 
 export const http = {
   get: <T>(path: string, query?: Query) => request<T>('GET', withQuery(path, query)),
-  post: <T>(path: string, body: unknown = {}) => request<T>('POST', path, body),
+  post: <T>(path: string, body: unknown = {}, options?: Options) =>
+    request<T>('POST', path, body, options),
   put: <T>(path: string, body: unknown = {}) => request<T>('PUT', path, body),
+  patch: <T>(path: string, body: unknown, options: Options) =>
+    request<T>('PATCH', path, body, options),
+  remove: (path: string) => request<unknown>('DELETE', path),
+  /** A request that has no body. */
+  act: <T>(path: string, options?: Options) => request<T>('POST', path, undefined, options),
 }
 
 export const EVENTS_URL = `${BASE}/events`
+export const apiUrl = (path: string, query: Query = {}) => withQuery(BASE + path, query)
 export const audioUrl = (recording: string) =>
   `${BASE}/recordings/${encodeURIComponent(recording)}/audio`

@@ -3,7 +3,7 @@
  * `routing/views.py`; times are ISO 8601 in UTC, durations are seconds and end in `_s`.
  */
 
-export type Role = 'agent' | 'supervisor' | 'admin'
+export type Role = 'agent' | 'supervisor' | 'admin' | 'viewer'
 export type AgentStatus = 'available' | 'paused' | 'logged_out'
 export type AgentState = '' | 'idle' | 'reserved' | 'ringing' | 'talking' | 'wrap_up'
 

@@ -5,7 +5,8 @@ import { api } from '../api/endpoints'
 import { EventsClient, type ConnectionState } from '../api/events'
 import { ApiError } from '../api/http'
 import type { StreamEvent } from '../api/sse'
-import type { Hello, Notice } from '../api/types'
+import type { Customer, Hello, Notice } from '../api/types'
+import { announce } from './bus'
 import { setServerTime, startClock } from './clock'
 import {
   applyEvent,
@@ -110,6 +111,17 @@ export const useLive = defineStore('live', () => {
     }
   }
 
+  /** Somebody said who is calling: show it, with this customer's past. */
+  async function linked(interaction: string, customer: Customer): Promise<void> {
+    const pop = state.pops[interaction]
+    if (pop === undefined) return
+    const known = { ...customer, known: true, chosen: true }
+    pop.customer = known
+    pop.candidates = [known, ...pop.candidates.filter((other) => other.id !== customer.id)]
+    const page = await api.contactRecords({ customer: customer.id, limit: HISTORY_SHOWN })
+    pop.history = page.items.filter((record) => record.interaction !== interaction)
+  }
+
   async function reload(): Promise<void> {
     const mine = run
     held ??= []
@@ -162,8 +174,10 @@ export const useLive = defineStore('live', () => {
     if (raw.event === 'contact_record') {
       const { interaction } = data as { interaction: string; change: string }
       if (worked.has(interaction)) finished.value += 1
+      announce(raw.event, data)
       return
     }
+    if (announce(raw.event, data)) return
     if (raw.event === 'notice') {
       notices.value.push({ ...(data as Notice), key: ++noticeKey })
       return
@@ -209,6 +223,7 @@ export const useLive = defineStore('live', () => {
     myAgent,
     current,
     currentPop,
+    linked,
     start,
     stop,
     /** For answers that carry a view (a changed status): shown without waiting for its event. */

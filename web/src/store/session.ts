@@ -17,6 +17,9 @@ export const useSession = defineStore('session', () => {
   const agentId = computed(() => me.value?.agent ?? null)
   const watchesOthers = computed(() => me.value !== null && me.value.role !== 'agent')
 
+  /** The pages for many customers at once; the server decides on every request anyway. */
+  const keepsCustomers = computed(() => ['supervisor', 'admin'].includes(me.value?.role ?? ''))
+
   async function load(): Promise<void> {
     const who = await api.me()
     config.value = await api.uiConfig()
@@ -63,7 +66,7 @@ export const useSession = defineStore('session', () => {
     )
   }
 
-  return { me, config, asked, agentId, watchesOthers, resume, login, logout, forget, dispositionsFor }
+  return { me, config, asked, agentId, watchesOthers, keepsCustomers, resume, login, logout, forget, dispositionsFor }
 })
 
 /** The name of a coded choice in the reader's language; the code itself when it is not known. */
