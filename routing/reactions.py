@@ -70,8 +70,9 @@ def arrived(floor: Floor, fact: f.InteractionArrived) -> None:
 
 def customer_matched(floor: Floor, live: Interaction, fact: f.CustomerMatched) -> None:
     """The CRM's word: name, VIP, blocked, language, skills, whom they know."""
-    live.customer = fact.customer
-    live.customer_name = fact.name
+    if fact.known:  # a guess must not end up on the contact record
+        live.customer = fact.customer
+        live.customer_name = fact.name
     known = dict(fact.attributes)
     first = not live.customer_attributes
     live.customer_attributes = known
