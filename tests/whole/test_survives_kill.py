@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import wave
+from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -11,6 +14,8 @@ from typing import Any
 import pytest
 
 from sim.house import Client, House
+from sim.phones.audio import power
+from sim.phones.softphone import PhoneProcess, answer_policy, tone
 from sim.phones.udp import AgentPool, CallerPool, UdpCall
 from tests.whole.conftest import DID, OpenHouse, queues_toml, until
 
@@ -134,3 +139,37 @@ async def test_ten_kills_under_waiting_and_talking_calls(
     assert (await live(admin)) == {}
     agents_now = (await admin.get("/agents"))["items"]
     assert {a["state"] for a in agents_now} == {"idle"}
+
+
+async def test_a_recording_outlives_a_kill(open_house: OpenHouse) -> None:
+    house = await open_house(queues_toml(["1001"]), agents=1)
+    admin = await house.login("admin")
+    policy = answer_policy(0.2, audio=tone(1000))
+    async with (
+        PhoneProcess.agent(house.info, "1001", policy=policy) as phone,
+        PhoneProcess.caller(house.info) as caller,
+    ):
+        await admin.available("a1001", "1001")
+        call = await caller.call(DID, caller="13800138000", audio=tone(440))
+        await phone.wait_for("connected")
+        await until(
+            admin, "/interactions?state=live", lambda i: [x["recording"] for x in i] == [True]
+        )
+        await house.kill_daemon()
+        await house.start_daemon()
+        admin = await house.login("admin")
+        await until(
+            admin, "/interactions?state=live", lambda i: [x["state"] for x in i] == ["talking"]
+        )
+        await call.hangup()
+        [record] = await until(
+            admin,
+            "/contact-records",
+            lambda i: [r["state"] for x in i for r in x["recordings"]] == ["ready"],
+        )
+    assert (record["outcome"], record["agent"]) == ("answered", "a1001")
+    data = await admin.download(f"/recordings/{record['recordings'][0]['id']}/audio")
+    with wave.open(io.BytesIO(data)) as wav:
+        samples = array("h", wav.readframes(wav.getnframes()))
+    assert power(samples[0::2], 440, 8000) > 0.5
+    assert power(samples[1::2], 1000, 8000) > 0.5
