@@ -227,6 +227,7 @@ class Daemon:
         for fact in recovered.facts:
             self._pump.put(fact)
         await self._pump.settled()
+        self._continuity.begin()
         self._switch.known(recovered.known)
         self._switch.open_doors()
         log.info(

@@ -34,7 +34,11 @@ class LiveRows(Protocol):
 
 
 class Continuity:
-    """Stages the snapshot of everything that changed."""
+    """Stages the snapshot of everything that changed, from :meth:`begin` on.
+
+    Before recovery the engine knows nobody, and what it would say of everybody must not overwrite
+    the rows that recovery is about to read.
+    """
 
     def __init__(self, engine: Snapshots, journal: LiveRows) -> None:
         self._engine = engine
@@ -42,12 +46,21 @@ class Continuity:
         self._interactions: set[InteractionId] = set()
         self._agents: set[AgentId] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._begun = False
+
+    def begin(self) -> None:
+        """Recovery has put the engine right: keep its changes, those so far included."""
+        self._begun = True
+        self._arm()
 
     def changes(self, changes: Changes) -> None:
         """Note what one fact touched."""
         self._interactions |= changes.interactions
         self._agents |= changes.agents
-        if self._timer is None and (self._interactions or self._agents):
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._begun and self._timer is None and (self._interactions or self._agents):
             self._timer = asyncio.get_running_loop().call_later(GATHER_S, self.stage)
 
     def stage(self) -> None:
@@ -55,6 +68,8 @@ class Continuity:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if not self._begun:
+            return
         interactions, self._interactions = self._interactions, set()
         agents, self._agents = self._agents, set()
         for interaction in interactions:
