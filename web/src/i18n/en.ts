@@ -265,7 +265,7 @@ const en = {
     updated: 'Changed',
     timeline: 'What to show of the history',
     no_entries: 'Nothing here yet.',
-    note: 'Write a note; @name tells a colleague',
+    note: "Write a note; {'@'}name tells a colleague",
     note_save: 'Save note',
     is_vip: 'Put first in the queues',
     point_kind: 'Kind of contact',
@@ -295,6 +295,9 @@ const en = {
     owner: 'Owner',
     team: 'Team',
     custom: 'Other fields',
+    sex: 'Sex',
+    language: 'Language',
+    source: 'Source',
     created_at: 'Created',
   },
   addressField: {

@@ -261,7 +261,7 @@ const zhCN: Messages = {
     updated: '修改时间',
     timeline: '显示哪些往来',
     no_entries: '暂无内容。',
-    note: '写备注；@用户名 可提醒同事',
+    note: "写备注；{'@'}用户名 可提醒同事",
     note_save: '保存备注',
     is_vip: '排队时优先',
     point_kind: '联系方式类型',
@@ -291,6 +291,9 @@ const zhCN: Messages = {
     owner: '负责人',
     team: '团队',
     custom: '其他字段',
+    sex: '性别',
+    language: '语言',
+    source: '来源',
     created_at: '创建时间',
   },
   addressField: {
