@@ -186,11 +186,15 @@ class Stage:
         await until(self.admin, "/interactions", lambda items: not items)
 
     async def clear(self) -> None:
-        """Everybody hangs up, and all phones answer again."""
-        for call in list(self.callers.calls.values()):
-            self.callers.hangup(call)
+        """Everybody hangs up and logs out, and all phones answer again."""
+        for agent in (await self.admin.get("/agents"))["items"]:
+            if agent["status"] != "logged_out":
+                await self.admin.put(f"/agents/{agent['id']}/status", {"status": "logged_out"})
+        for pool in (self.callers, self.outside):
+            for call in list(pool.calls.values()):
+                pool.hangup(call)
         for item in (await self.admin.get("/interactions"))["items"]:
-            if item["channel"] == "callback" and item["state"] == "waiting":
+            if item["channel"] == "callback":
                 await self.admin.post(f"/interactions/{item['id']}/release", {"reason": "test"})
         await self.nobody_left()
         for pool in (self.phones, self.outside):
