@@ -94,7 +94,8 @@ def _take(floor: Floor, live: Interaction, step: Step) -> bool:
                 _record_message(floor, live, step)
         case StepKind.CALLBACK:
             return _callback(floor, live, step)
-        case StepKind.RELEASE:
+        case _:
+            assert step.kind is StepKind.RELEASE
             ending.say_then_release(floor, live, step.prompts, _outcome(live), step.cause)
     return True
 

@@ -123,16 +123,7 @@ def _unique_agents(floor: Floor) -> list[AgentRecord]:
         return [floor.freed.pop()]
     agents = list({a.order: a for a in floor.freed}.values())
     floor.freed.clear()
-    return [a for a in agents if _may_gain(a)]
-
-
-def _may_gain(agent: AgentRecord) -> bool:
-    for channel, seats in agent.seats_by_channel:
-        if agent.accepts(channel):
-            for seat in seats:
-                if seat.entry is None:
-                    return True
-    return False
+    return agents
 
 
 def _unique_seekers(floor: Floor) -> list[Interaction]:

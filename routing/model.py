@@ -44,7 +44,7 @@ class Requirement:
     weight: int = 1
 
     def __hash__(self) -> int:
-        return hash(self.skill)
+        return hash(self.skill) ^ self.level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

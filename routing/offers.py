@@ -13,7 +13,7 @@ from routing.commands import (
 )
 from routing.draws import share_of
 from routing.errors import UnknownTransition
-from routing.facts import AgentStatus, Channel
+from routing.facts import Channel
 from routing.floor import Floor
 from routing.ids import AgentId, OfferId, RecordingId
 from routing.interaction_state import State
@@ -97,8 +97,6 @@ def _time_growth(floor: Floor, live: Interaction, offer: OfferRecord) -> None:
     live.timers.add(timer)
 
     def due(floor: Floor) -> None:
-        if live.offer is not offer or live.state is not State.OFFERING:
-            return
         seats = offer.pool.best(place.key_of(live))
         if seats:
             targets = tuple(_reserve(floor, live, offer, seat) for seat in seats)
@@ -289,8 +287,6 @@ def _recording_id(live: Interaction) -> RecordingId:
 
 def agent_withdraws(floor: Floor, agent: AgentRecord) -> None:
     """The agent paused or logged out while asked: stop ringing if nobody else is asked."""
-    if agent.status is AgentStatus.AVAILABLE:
-        return
     for interaction in list(agent.engagements):
         live = floor.live.get(interaction)
         if (

@@ -65,6 +65,7 @@ class Pool:
         "_bucket_by_skills",
         "_buckets",
         "_draws",
+        "_forget_at",
         "_heads",
         "_needs",
         "_version",
@@ -110,6 +111,7 @@ class Pool:
         self.figures = Figures()
         self._draws = draws
         self._needs: dict[Need, int] = {}
+        self._forget_at = MAX_NEEDS
         self._buckets: dict[tuple[int, int, tuple[Score | None, ...]], Bucket] = {}
         self._asked_for: list[SkillId] = []  # every skill that some need names
         self._bucket_by_skills: dict[tuple[int | None, ...], Bucket] = {}
@@ -233,7 +235,7 @@ class Pool:
         """The number by which the lines know this need."""
         number = self._needs.get(need)
         if number is None:
-            if len(self._needs) >= MAX_NEEDS:
+            if len(self._needs) >= self._forget_at:
                 self._forget_needs()
             number = self._needs[need] = len(self._needs)
             self._sort_again()
@@ -253,6 +255,8 @@ class Pool:
                 entry[-1].line_key = key
         self.lines = lines
         self._heads = sorted((line.head, *key) for key, line in lines.items() if line.head)
+        # where most of them are waited with, not again with the very next one
+        self._forget_at = max(MAX_NEEDS, 2 * len(used))
 
     def _sort_again(self) -> None:
         """Put the idle agents into the buckets of the changed needs."""

@@ -106,6 +106,7 @@ def block(floor: Floor, live: Interaction) -> None:
         ending.release(floor, live, "released", Outcome.BLOCKED, rules.blocked_cause)
         return
     place.leave(floor, live)
+    live.flow = None  # should it be adrift, nothing leads it back into a queue
     if live.state is State.WAITING:
         live.move("sent_on", State.ENTERING)
     if live.state is State.ENTERING:
@@ -416,17 +417,16 @@ def customer_call_failed(floor: Floor, live: Interaction, fact: f.CustomerCallFa
 
 
 def move_on(floor: Floor, live: Interaction) -> None:
-    """Look again at an interaction whose situation has changed."""
+    """Look again at an interaction, waiting or entering, whose situation has changed."""
     if live.state is State.WAITING:
         if live.customer_here:
             waiting.resume(floor, live)
         else:
             callbacks.resume(floor, live)
-    elif live.state is State.ENTERING:
-        if live.flow is None and live.leaving is None:
-            flows.start(floor, live)
-        else:
-            flows.run(floor, live)
+    elif live.flow is None and live.leaving is None:
+        flows.start(floor, live)
+    else:
+        flows.run(floor, live)
 
 
 def keep_promise(floor: Floor, due: Promise) -> None:

@@ -137,8 +137,7 @@ class AgentRecord:
         if not engagements:
             return AgentState.IDLE
         if len(engagements) == 1:
-            for engagement in engagements.values():
-                return engagement.state
+            return next(iter(engagements.values())).state
         states = {e.state for e in engagements.values()}
         return next(s for s in FOREMOST if s in states)
 

@@ -143,13 +143,12 @@ def reprioritise(floor: Floor, live: Interaction) -> None:
     pool = live.pool
     if pool is None or live.entry is None:
         return
-    parked = live.line is not None
     leave_line(floor, live)
     pool.order.remove(live.entry)
     take_place(floor, live, pool)
     if live.preferred is None:
         _prefer(floor, live)
-    if parked or live.state is State.WAITING:
+    if live.state is State.WAITING:
         resume(floor, live)
 
 
@@ -169,8 +168,7 @@ def send_on(
     if live.entry is not None:
         unanswered(floor, live, pool, gave_up=False)
     leave(floor, live)
-    if live.state is State.WAITING:
-        live.move("sent_on", State.ENTERING)
+    live.move("sent_on", State.ENTERING)
     live.attempts = 0
     live.step_index = 0
     live.flow = rule.flow if rule is not None else None
