@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from routing.facts import Channel, Party, SuperviseMode
+from routing.facts import Channel, ConsultAsk, Party, SuperviseMode
 from routing.ids import (
     AgentId,
     CustomerId,
@@ -387,3 +387,25 @@ class Unhold(Command):
     """Join caller and agent again. HoldChanged follows."""
 
     interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consult(Command):
+    """Put the caller on hold and connect the agent with ``agent`` at ``phone``, or with a number.
+
+    ConsultChanged tells how it goes: private once answered, ended if not.
+    """
+
+    interaction: InteractionId
+    phone: PhoneId
+    agent: AgentId | None = None
+    number: str = ""
+    music: str = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeConsult(Command):
+    """Swap, cancel, complete, or make a conference of it; ConsultChanged follows."""
+
+    interaction: InteractionId
+    ask: ConsultAsk

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from routing import ending, waiting, watchers
 from routing import facts as f
-from routing.commands import BringBack, Hold, Outcome, SendTo, Unhold
+from routing.commands import BringBack, Command, Hold, Outcome, SendTo, Unhold
 from routing.errors import UnknownTransition
 from routing.facts import AgentStatus, TransferKind
 from routing.floor import Floor
@@ -30,7 +30,7 @@ def agent_release_requested(floor: Floor, live: Interaction, fact: f.AgentReleas
         f"agent released by {fact.by}" + (f": {fact.reason}" if fact.reason else ""),
     )
     live.first = fact.to_queue is None
-    _leave(floor, live, "AgentReleaseRequested", Onward(pool))
+    leave(floor, live, "AgentReleaseRequested", Onward(pool), BringBack(interaction=live.id))
 
 
 def transfer_requested(floor: Floor, live: Interaction, fact: f.TransferRequested) -> None:
@@ -44,7 +44,7 @@ def transfer_requested(floor: Floor, live: Interaction, fact: f.TransferRequeste
         onward = Onward(_pool(floor, live, None), number=fact.to)
     live.note_cause(f"transferred by {fact.by} to {fact.kind} {fact.to}"[: f.MAX_TEXT])
     live.first = False
-    _leave(floor, live, "TransferRequested", onward)
+    leave(floor, live, "TransferRequested", onward, BringBack(interaction=live.id))
 
 
 def _pool(floor: Floor, live: Interaction, queue: QueueId | None) -> Pool:
@@ -58,6 +58,11 @@ def _pool(floor: Floor, live: Interaction, queue: QueueId | None) -> Pool:
     if pool is None:
         raise UnknownTransition(f"{live.id} came from no queue: say which queue it goes to")
     return pool
+
+
+def own_pool(floor: Floor, live: Interaction) -> Pool:
+    """The queue that the caller came from. UnknownTransition if there is none."""
+    return _pool(floor, live, None)
 
 
 def _target(floor: Floor, live: Interaction, agent_id: AgentId) -> AgentRecord:
@@ -81,14 +86,20 @@ def _pool_of(live: Interaction, agent: AgentRecord) -> Pool:
     raise UnknownTransition(f"agent {agent.id} is in no queue for this")
 
 
-def _leave(floor: Floor, live: Interaction, event: str, onward: Onward) -> None:
+def leave(
+    floor: Floor, live: Interaction, event: str, onward: Onward, command: Command | None
+) -> None:
+    """Take the agent out; ``command`` is what the PBX is to do about it."""
+    if command is not None and live.consult is not None:
+        live.consult = None
     live.move(event, State.MOVING)
     ending.agent_left(floor, live)
     live.agent = None
     live.held = False
     live.taker = ""
     live.onward = onward
-    floor.emit(BringBack(interaction=live.id))
+    if command is not None:
+        floor.emit(command)
     floor.start_own_timer(
         live,
         "moving",
@@ -169,8 +180,8 @@ def hold_requested(floor: Floor, live: Interaction, fact: f.HoldRequested) -> No
     """Music for the caller, or together again."""
     if live.held == fact.hold:
         raise UnknownTransition(f"{live.id} is {'' if fact.hold else 'not '}on hold")
-    if live.taker:
-        raise UnknownTransition(f"{live.taker} takes {live.id} over")
+    if live.taker or live.consult is not None:
+        raise UnknownTransition(f"{live.id} is being taken over, or in a consultation")
     if fact.hold:
         music = live.pool.queue.music if live.pool is not None else "default"
         floor.emit(Hold(interaction=live.id, music=music))

@@ -577,6 +577,58 @@ class TransferRequested(Fact):
         _text("to", self.to)
 
 
+class ConsultAsk(StrEnum):
+    """What the agent wants of a consultation that runs."""
+
+    SWAP = "swap"  # to the other one: caller or consulted
+    CANCEL = "cancel"  # hang up the consulted one, back to the caller
+    COMPLETE = "complete"  # the caller goes to the consulted one, the agent leaves
+    CONFERENCE = "conference"  # all three together
+
+
+class ConsultPhase(StrEnum):
+    """How a consultation stands."""
+
+    RINGING = "ringing"  # the consulted one's phone; the caller hears music
+    PRIVATE = "private"  # agent and consulted talk; the caller hears music
+    SWAPPED = "swapped"  # agent and caller talk; the consulted one hears music
+    CONFERENCE = "conference"
+    TRANSFERRED = "transferred"  # caller and consulted talk; the agent has left
+    ENDED = "ended"  # the consulted one has left, or never came
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsultRequested(Fact):
+    """The agent wants to ask an agent or an outside number, while the caller hears music."""
+
+    interaction: InteractionId
+    by: str
+    kind: TransferKind
+    to: str
+
+    def __post_init__(self) -> None:
+        _text("by", self.by)
+        _text("to", self.to)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsultAsked(Fact):
+    """The agent goes on in the consultation."""
+
+    interaction: InteractionId
+    by: str
+    ask: ConsultAsk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsultChanged(Fact):
+    """The PBX has brought the consultation to ``phase``."""
+
+    interaction: InteractionId
+    phase: ConsultPhase
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HangUpRequested(Fact):
     """The agent (or ``by`` for the agent) ends the conversation in the ordinary way."""

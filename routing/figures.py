@@ -100,4 +100,5 @@ def interaction_view(live: Interaction) -> InteractionView:
         else (),
         taken_over_by=live.taker if live.taken_since is not None else "",
         on_hold=live.held,
+        consult=live.consult.phase.value if live.consult is not None else "",
     )

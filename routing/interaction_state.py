@@ -133,7 +133,7 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "released": (R,),
     },
     State.TALKING: {
-        "AgentHungUp": (A,),
+        "AgentHungUp": (A, M),
         "CallerHungUp": (Z,),
         "StepFinished": (T,),
         "CustomerMatched": (T,),
@@ -153,6 +153,8 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "AgentReleaseRequested": (M,),
         "TransferRequested": (M,),
         "HangUpRequested": (R,),
+        "ConsultRequested": (T,),
+        "ConsultAsked": (T, M),
         "HoldRequested": (T,),
         "RecordingStarted": (T,),
         "RecordingEnded": (T,),
@@ -194,6 +196,7 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
     },
     State.MOVING: {
         "CallerReturned": (W, P),
+        "ConsultChanged": (M, T, P),
         "CallerHungUp": (Z,),
         "AgentHungUp": (M,),
         "StepFinished": (M,),
@@ -287,6 +290,7 @@ STAYS: Final = (
     "SupervisionEnded",
     "TakeoverEnded",
     "HoldChanged",
+    "ConsultChanged",
 )
 """What the PBX tells of supervisors' legs and of hold may be overtaken by anything: such a fact is
 taken in every state in which nothing else is said of it above, and leaves it."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from routing import (
     agents,
     callbacks,
+    consult,
     control,
     ending,
     flows,
@@ -225,7 +226,7 @@ def agent_hung_up(floor: Floor, live: Interaction, fact: f.AgentHungUp) -> None:
         raise UnknownTransition(f"{live.id} is not connected to agent {fact.agent}")
     if live.state is State.CALLING:
         offers.call_over(floor, live, "AgentHungUp", "agent hung up")
-    elif live.state is State.TALKING:
+    elif live.state is State.TALKING and not consult.agent_left(floor, live):
         _after_call(floor, live, "AgentHungUp")
 
 
@@ -337,6 +338,7 @@ def command_failed(floor: Floor, live: Interaction, fact: f.CommandFailed) -> No
     command = fact.command
     control.command_failed(floor, live, command)
     supervision.command_failed(floor, live, command)
+    consult.command_failed(floor, live, command)
     if command == "Offer" and live.offer is not None and fact.offer == live.offer.id:
         for agent in list(live.offer.asked):
             offers.failed(floor, live, live.offer.id, agent, fact.reason)
@@ -440,7 +442,7 @@ def unknown_interaction(floor: Floor, fact: f.Fact) -> None:
         return
     if isinstance(fact, f.CommandFailed | f.SupervisionEnded | f.TakeoverEnded | f.HoldChanged):
         return
-    if isinstance(fact, f.SupervisionStarted | f.SupervisionModeChanged):
+    if isinstance(fact, f.SupervisionStarted | f.SupervisionModeChanged | f.ConsultChanged):
         return
     raise UnknownTransition(f"{type(fact).__name__}: {fact} is about nothing that is live")
 
@@ -480,6 +482,9 @@ OF_INTERACTION: Final[dict[type, Callable[[Floor, Interaction, Any], None]]] = {
     f.HangUpRequested: control.hang_up_requested,
     f.HoldRequested: control.hold_requested,
     f.HoldChanged: control.hold_changed,
+    f.ConsultRequested: consult.requested,
+    f.ConsultAsked: consult.asked,
+    f.ConsultChanged: consult.changed,
 }
 
 OF_FLOOR: Final[dict[type, Callable[[Floor, Any], None]]] = {

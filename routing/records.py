@@ -11,7 +11,14 @@ from routing.agent_state import TABLE as AGENT_TABLE
 from routing.commands import AmendContactRecord, OfferAccount, Outcome
 from routing.errors import UnknownTransition
 from routing.estimate import ExpectedWait
-from routing.facts import AgentStatus, Channel, Party, PhoneState, SuperviseMode
+from routing.facts import (
+    AgentStatus,
+    Channel,
+    ConsultPhase,
+    Party,
+    PhoneState,
+    SuperviseMode,
+)
 from routing.ids import (
     AgentId,
     CustomerId,
@@ -269,6 +276,17 @@ class Supervision:
         self.active = False  # answered
 
 
+class Consultation:
+    """Whom the agent asks beside the caller."""
+
+    __slots__ = ("agent", "number", "phase")
+
+    def __init__(self, agent: AgentRecord | None, number: str) -> None:
+        self.agent = agent
+        self.number = number
+        self.phase = ConsultPhase.RINGING
+
+
 class Onward(NamedTuple):
     """Where a caller goes who was taken out of a conversation."""
 
@@ -298,6 +316,7 @@ class Interaction:
         "caller",
         "causes",
         "channel",
+        "consult",
         "customer",
         "customer_attributes",
         "customer_here",
@@ -422,6 +441,7 @@ class Interaction:
         self.taker = ""  # who takes it over, or has
         self.taken_since: float | None = None
         self.held = False
+        self.consult: Consultation | None = None
         self.onward: Onward | None = None
         self.first = False  # at the head of its queue
         self.rejoined = False  # was in a conversation before: the queue's door rules are behind it

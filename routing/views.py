@@ -98,6 +98,7 @@ class InteractionView:
     supervisors: tuple[SupervisorView, ...] = ()
     taken_over_by: str = ""  # user name of a supervisor who talks with the caller
     on_hold: bool = False
+    consult: str = ""  # phase of a consultation; empty: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,16 @@ from ctid.access import Action
 from ctid.http.acting import act, known_queue, refresh, target
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import invalid
-from ctid.http.models import Interaction, TransferBody
+from ctid.http.models import ConsultAskBody, ConsultBody, Interaction, TransferBody
 from ctid.view_json import view_json
-from routing.facts import HangUpRequested, HoldRequested, TransferKind, TransferRequested
+from routing.facts import (
+    ConsultAsked,
+    ConsultRequested,
+    HangUpRequested,
+    HoldRequested,
+    TransferKind,
+    TransferRequested,
+)
 
 MAX_NUMBER = 32
 
@@ -43,6 +50,27 @@ async def transfer(call: Call) -> Result:
     )
     await act(call, "transfer", view, fact, {"kind": body.kind, "to": body.to})
     return None
+
+
+async def consult(call: Call) -> Result:
+    """Ask somebody while the caller hears music."""
+    view = target(call)
+    body = call.body(ConsultBody)
+    kind = TransferKind(body.kind)
+    if kind is TransferKind.NUMBER:
+        outside_number(body.to, "body.to")
+    fact = ConsultRequested(interaction=view.id, by=call.viewer.username, kind=kind, to=body.to)
+    await act(call, "consult", view, fact, {"kind": kind, "to": body.to})
+    return view_json(refresh(call, view))
+
+
+async def consult_on(call: Call) -> Result:
+    """Swap, cancel, complete the transfer, or make a conference of it."""
+    view = target(call)
+    body = call.body(ConsultAskBody)
+    fact = ConsultAsked(interaction=view.id, by=call.viewer.username, ask=body.ask)
+    await act(call, f"consult_{body.ask}", view, fact, {})
+    return view_json(refresh(call, view))
 
 
 async def hang_up(call: Call) -> Result:
@@ -89,6 +117,30 @@ ENDPOINTS = (
         handler=transfer,
         action=Action.INTERACTIONS_CONTROL,
         body=TransferBody,
+        problems=("not_found", "refused", "timeout"),
+        replay=True,
+        audited=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/interactions/{id}/consult",
+        summary="Consult an agent or an outside number, the caller on hold",
+        handler=consult,
+        action=Action.INTERACTIONS_CONTROL,
+        body=ConsultBody,
+        answer=Interaction,
+        problems=("not_found", "refused", "timeout"),
+        replay=True,
+        audited=True,
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/interactions/{id}/consult",
+        summary="Swap, cancel, complete the transfer, or make a conference",
+        handler=consult_on,
+        action=Action.INTERACTIONS_CONTROL,
+        body=ConsultAskBody,
+        answer=Interaction,
         problems=("not_found", "refused", "timeout"),
         replay=True,
         audited=True,

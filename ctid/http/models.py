@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from routing.facts import AgentStatus, Channel, SuperviseMode, TransferKind
+from routing.facts import AgentStatus, Channel, ConsultAsk, SuperviseMode, TransferKind
 
 
 def one_line(value: str) -> str:
@@ -156,6 +156,7 @@ class Interaction(Out):
     supervisors: list[Supervisor] = []
     taken_over_by: Annotated[str, Field(description="user name; empty: nobody")] = ""
     on_hold: bool = False
+    consult: Annotated[str, Field(description="phase of a consultation; empty: none")] = ""
 
 
 class AgentPage(Out):
@@ -296,6 +297,19 @@ class InterceptBody(In):
 
     phone: Line = ""
     reason: Line = ""
+
+
+class ConsultBody(In):
+    """Whom to ask: an agent's id (`agent`) or an outside number (`number`)."""
+
+    kind: Literal["agent", "number"]
+    to: Id
+
+
+class ConsultAskBody(In):
+    """How the consultation goes on."""
+
+    ask: ConsultAsk
 
 
 class TransferBody(In):

@@ -24,6 +24,7 @@ async def test_intercept_gives_the_caller_to_the_supervisor(
         PhoneProcess.agent(house.info, "1002", policy=policy) as phone,
     ):
         admin = talk.admin
+        assert await talk.heard() == {"caller": {"agent"}, "agent": {"caller"}}
         if listening:
             await admin.post(talk.path("/supervise"), {"mode": "whisper", "phone": "1002"})
             talk.legs["super"] = await phone.incoming()
@@ -81,6 +82,7 @@ async def test_hold_parts_and_unhold_joins_and_the_supervisor_goes_along(
         PhoneProcess.agent(house.info, "1002", policy=policy) as phone,
     ):
         admin = talk.admin
+        assert await talk.heard() == {"caller": {"agent"}, "agent": {"caller"}}
         await admin.post(talk.path("/supervise"), {"mode": "barge", "phone": "1002"})
         talk.legs["super"] = await phone.incoming()
         await talk.becomes(lambda i: any(s["active"] for s in i["supervisors"]))
@@ -120,6 +122,7 @@ async def test_blind_transfers_to_an_agent_a_queue_and_an_outside_number(
         ) as outside,
     ):
         admin = talk.admin
+        await until(admin, "/agents", lambda agents: all(a["phone_reachable"] for a in agents))
         await admin.available("a1002", "1002")
         await admin.post(talk.path("/transfer"), {"kind": "agent", "to": "a1002"})
         await talk.legs.pop("agent").wait_for("disconnected")

@@ -55,7 +55,7 @@ class _Connect(c.Command):
     """Our own: connect the caller to a leg that is up; see :meth:`Caller.connect`."""
 
     interaction: InteractionId
-    channel: str
+    line: str
     joined: Callable[[], bool]
     parted: Callable[[], None]
 
@@ -147,7 +147,22 @@ class Caller:
         """
         self._inbox.append(
             _Connect(
-                interaction=self.call.interaction, channel=channel, joined=joined, parted=parted
+                interaction=self.call.interaction,
+                line=encode.bridge(channel),
+                joined=joined,
+                parted=parted,
+            )
+        )
+        self._wake.set()
+
+    def confer(self, room: str, joined: Callable[[], bool], parted: Callable[[], None]) -> None:
+        """Put the caller into a conference, otherwise like :meth:`connect`."""
+        self._inbox.append(
+            _Connect(
+                interaction=self.call.interaction,
+                line=encode.confer(room),
+                joined=joined,
+                parted=parted,
             )
         )
         self._wake.set()
@@ -296,7 +311,6 @@ class Caller:
         self._desk.tell(translate.parted(leg))
 
     async def _connect(self, command: _Connect) -> None:
-        line = encode.bridge(command.channel)
         if not command.joined():
             return
         # Bridge leaves the music on, and then drops what the other side says (measured)
@@ -304,7 +318,7 @@ class Caller:
         self._music = ""
         await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
         try:
-            await self.session.command(line, None)
+            await self.session.command(command.line, None)
         finally:
             self._talked = True
             command.parted()

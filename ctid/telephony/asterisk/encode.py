@@ -67,7 +67,7 @@ def ami_action(name: str, action_id: str, fields: Mapping[str, str]) -> dict[str
     headers = {"Action": name, "ActionID": action_id, **fields}
     for key, value in headers.items():
         header_value(f"AMI header {key}", value)
-        if not key.isascii() or not key.isalpha():
+        if not key.isascii() or not key.isalnum():
             raise EncodeError(f"AMI header name {key!r} is not one")
     return headers
 
@@ -229,6 +229,25 @@ def originate_spy(
 def originate_seat(uniqueid: str, phone: PhoneId, shown: Party) -> dict[str, str]:
     """Fields of AMI Originate: ring a phone and seat it in an AGI session of its own."""
     return {**_phone_leg(uniqueid, phone, shown), "Context": "ctid-agi", "Exten": "seat"}
+
+
+def originate_outside(uniqueid: str, number: str, trunk: str) -> dict[str, str]:
+    """Fields of AMI Originate: call an outside number and seat it when it answers."""
+    to = f"{_matches(_NUMBER, 'number', number)}@{_matches(_TRUNK, 'trunk', trunk)}"
+    return {
+        "Channel": f"PJSIP/{to}",
+        "Context": "ctid-agi",
+        "Exten": "seat",
+        "Priority": "1",
+        "Timeout": "45000",
+        "ChannelId": _matches(_PHONE, "unique id", uniqueid),
+        "Async": "true",
+    }
+
+
+def confer(room: str) -> str:
+    """EXEC ConfBridge on the caller's own session."""
+    return agi("EXEC ConfBridge", f"{_matches(_CLASS, 'room', room)},ctid_bridge,ctid_user")
 
 
 def bridge(channel: str) -> str:

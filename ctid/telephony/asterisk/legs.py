@@ -37,6 +37,7 @@ class AgentLeg:
     settled: bool = False  # its end was told, or needs no telling
     hang_up_sent: bool = False
     seated: bool = False  # apart from the caller, in an AGI session of its own
+    apart: bool = False  # was seated once: no Dial holds it any more
     gone: bool = False
 
 

@@ -7,6 +7,7 @@ in a seat are joined to the caller by ``EXEC Bridge``, as further phones of an o
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from routing.ids import InteractionId
 
 log = structlog.get_logger(__name__)
 
+SEAT_S = 3.0
+"""A redirect takes milliseconds; after this the leg is taken for lost."""
 EVENTS = frozenset({"Hangup", "OriginateResponse", "DialBegin"})
 
 
@@ -60,15 +63,16 @@ class Midcall:
         self._facts = facts
         self._spies = spies
         self._guests: dict[str, _Guest] = {}
+        self._expected: dict[str, asyncio.Future[str]] = {}
         self._numbers = itertools.count(1)
         self.handlers: Mapping[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
             c.BringBack: self._bring_back,
-            c.Hold: self._hold,
-            c.Unhold: self._unhold,
+            c.Hold: self.hold,
+            c.Unhold: self.unhold,
             c.Intercept: self._intercept,
         }
 
-    def _there(self, interaction: InteractionId) -> tuple[Call, Caller]:
+    def there(self, interaction: InteractionId) -> tuple[Call, Caller]:
         call = self._board.by_interaction.get(interaction)
         if call is None or call.gone:
             raise SwitchError("the caller's leg is gone")
@@ -80,7 +84,7 @@ class Midcall:
     # --- out of the conversation ---
 
     async def _bring_back(self, command: c.BringBack) -> None:
-        call, caller = self._there(command.interaction)
+        call, caller = self.there(command.interaction)
         self._drop_agent(call)
         interaction = call.interaction
         caller.when_free(lambda: self._facts.tell([CallerReturned(interaction=interaction)]))
@@ -95,15 +99,15 @@ class Midcall:
 
     # --- hold ---
 
-    async def _hold(self, command: c.Hold) -> None:
-        call, caller = self._there(command.interaction)
+    async def hold(self, command: c.Hold) -> None:
+        call, caller = self.there(command.interaction)
         leg, offer = call.talking, call.offer
         if leg is None or leg.gone:
             raise SwitchError("the agent's leg is gone")
         call.offer = None
-        leg.seated = True
+        leg.seated = leg.apart = True
         try:
-            await self._seat(leg.channel)
+            await self.fetch(leg.uniqueid, leg.channel)
         except (AmiError, SwitchError) as error:
             call.offer = offer
             leg.seated = False
@@ -117,6 +121,30 @@ class Midcall:
 
         caller.when_free(held)
 
+    def held(self, call: Call, held: bool) -> None:
+        """Tell that caller and agent are apart, or together again."""
+        self._facts.tell([HoldChanged(interaction=call.interaction, held=held)])
+
+    def expect(self, uniqueid: str) -> asyncio.Future[str]:
+        """The channel of a leg, once it has arrived in a seat."""
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._expected[uniqueid] = future
+        return future
+
+    async def arrived(self, seated: asyncio.Future[str]) -> str:
+        """Wait for a leg that was sent to a seat. Raises SwitchError."""
+        try:
+            async with asyncio.timeout(SEAT_S):
+                return await seated
+        except TimeoutError:
+            raise SwitchError("the leg did not arrive in its seat") from None
+
+    async def fetch(self, uniqueid: str, channel: str) -> str:
+        """Bring a leg into a seat from wherever it is. Raises AmiError and SwitchError."""
+        seated = self.expect(uniqueid)
+        await self._seat(channel)
+        return await self.arrived(seated)
+
     async def _seat(self, channel: str) -> None:
         fields = {
             "Channel": encode.channel_name(channel),
@@ -126,8 +154,8 @@ class Midcall:
         }
         await self._ami("Redirect", fields, intent="seat")
 
-    async def _unhold(self, command: c.Unhold) -> None:
-        call, caller = self._there(command.interaction)
+    async def unhold(self, command: c.Unhold) -> None:
+        call, caller = self.there(command.interaction)
         leg = call.talking
         if leg is None or leg.gone:
             raise SwitchError("the agent's leg is gone")
@@ -149,7 +177,7 @@ class Midcall:
     # --- taking over ---
 
     async def _intercept(self, command: c.Intercept) -> None:
-        call, _ = self._there(command.interaction)
+        call, _ = self.there(command.interaction)
         if command.supervision is not None:
             uniqueid, channel = self._spies.take_leg(command.supervision)
             self._guests[uniqueid] = _Guest(call=call, uniqueid=uniqueid, channel=channel)
@@ -170,6 +198,10 @@ class Midcall:
         """A leg has arrived in a seat. It stays for as long as its session is open."""
         session.on_hangup = session.close
         uniqueid = session.headers["agi_uniqueid"]
+        expected = self._expected.pop(uniqueid, None)
+        if expected is not None and not expected.done():
+            expected.set_result(session.headers["agi_channel"])
+            return
         guest = self._guests.get(uniqueid)
         if guest is None:
             if uniqueid not in self._board.legs:
@@ -216,9 +248,11 @@ class Midcall:
 
     def event(self, event: Event) -> None:
         """Take one AMI event; most are about other channels."""
+        name = event.get("Event")
+        if name == "Hangup":
+            self._leg_gone(event.get("Uniqueid", ""))
         if not self._guests:
             return
-        name = event.get("Event")
         if name == "DialBegin":
             guest = self._guests.get(event.get("DestUniqueid", ""))
             if guest is not None:
@@ -229,6 +263,17 @@ class Midcall:
             uniqueid = event.get("ActionID", "").rpartition(".guest.")[2]
             if uniqueid in self._guests and not self._guests[uniqueid].channel:
                 self._lost(uniqueid, "the phone cannot be reached")
+
+    def _leg_gone(self, uniqueid: str) -> None:
+        expected = self._expected.pop(uniqueid, None)
+        if expected is not None and not expected.done():
+            expected.set_exception(SwitchError("the leg is gone"))
+            expected.exception()  # the one who waited may be gone
+        call = self._board.calls.get(uniqueid)
+        leg = call.talking if call is not None else None
+        if leg is not None and leg.apart and not leg.gone:
+            # no Dial takes it down with the caller
+            self._facts.withdraw(leg.channel)
 
     def _gone(self, uniqueid: str, why: str) -> None:
         guest = self._guests.get(uniqueid)

@@ -17,6 +17,7 @@ from ctid.telephony.asterisk.ami_protocol import AmiError, Event
 from ctid.telephony.asterisk.callbacks import Callbacks, wait_for_customer
 from ctid.telephony.asterisk.caller import Caller
 from ctid.telephony.asterisk.census import DEVICE_STATE, Census
+from ctid.telephony.asterisk.consult import Consults
 from ctid.telephony.asterisk.extra import ExtraLegs
 from ctid.telephony.asterisk.fastagi import (
     AgiServer,
@@ -112,6 +113,13 @@ class AsteriskSwitch:
             clock=clock,
             trunk=trunk,
         )
+        self._consults = Consults(
+            board=self._board,
+            midcall=self._midcall,
+            ami=self._ami.action,
+            facts=self,
+            trunk=trunk,
+        )
         self._orders = Orders(
             board=self._board,
             callers=self._callers,
@@ -120,7 +128,7 @@ class AsteriskSwitch:
             facts=self,
             extras=extras,
             callbacks=self._callbacks,
-            more={**self._spies.handlers, **self._midcall.handlers},
+            more={**self._spies.handlers, **self._midcall.handlers, **self._consults.handlers},
         )
 
     # --- port ---
@@ -248,6 +256,7 @@ class AsteriskSwitch:
                 self._fact(changed)
             return
         self._spies.event(event)
+        self._consults.event(event)
         self._midcall.event(event)
         self._callbacks.event(event)
         ended = event.get("Uniqueid", "") if name == "Hangup" else ""
