@@ -51,10 +51,15 @@ class Client:
         self._session = session
         self.url = url
 
-    async def request(self, method: str, path: str, body: Any = None) -> Any:
+    async def request(
+        self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
+    ) -> Any:
         """One call below ``/api/v1``; the JSON of its answer. Raises HouseError for 4xx and 5xx."""
         async with self._session.request(
-            method, f"{self.url}/api/v1{path}", json=body, headers={"X-Requested-With": "ctid"}
+            method,
+            f"{self.url}/api/v1{path}",
+            json=body,
+            headers={"X-Requested-With": "ctid", **(headers or {})},
         ) as response:
             text = await response.text()
             if response.status >= 400:

@@ -1,0 +1,131 @@
+"""The customer base in a real Chromium, on the real daemon: make, find, edit, link, call back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from sim.house import House
+from sim.lab import Lab
+from sim.phones.softphone import PhoneProcess, answer_policy, tone
+from tests.web.test_workspace import (
+    AGENT,
+    BOSS,
+    DID,
+    QUEUES,
+    SLOW_MS,
+    fits,
+    log_in,
+    open_page,
+)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    lab = Lab(f"crm{os.getpid()}", quiet=True, agents=1)
+    async with House(tmp_path / "house", lab, queues=QUEUES, users=(AGENT, BOSS)) as house:
+        yield house
+    lab.remove()
+
+
+async def search(page: Page, words: str) -> None:
+    await page.fill("[data-test=search]", words)
+
+
+async def test_customers_are_made_found_edited_and_called_back(
+    house: House, chromium: Browser
+) -> None:
+    boss = await house.login("boss")
+    page = await open_page(chromium, house, "zh-CN")
+    await log_in(page, AGENT)
+
+    # made in the browser, found by two characters in the middle and by the end of the number
+    await page.goto(house.url + "/#/customers")
+    await page.click("[data-test=add]")
+    await page.fill("[data-test=form-name]", "欧阳建国")
+    await page.fill("[data-test=point-0]", "138-0013-8001")
+    await page.click("[data-test=save]")
+    await expect(page.locator("[data-test=name]")).to_have_text("欧阳建国")
+    row = page.locator("[data-test=customer-row]")
+    await boss.post("/customers", {"name": "吴秀英", "contact_points": [{"value": "13912345602"}]})
+    for words in ("阳建", "8001", "OYJG"):
+        await search(page, words)
+        await expect(row).to_have_count(1)
+        await expect(row).to_contain_text("欧阳建国")
+    await search(page, "没有这个人")
+    await expect(row).to_have_count(0)
+
+    # two people edit: the second one is shown what the first one wrote, and nothing is lost
+    await page.click("[data-test=edit]")
+    await page.fill("[data-test=form-name]", "欧阳建国（读者）")
+    [found] = (await boss.get("/customers?q=%E6%AC%A7%E9%98%B3"))["items"]
+    await change(house, found, {"name": "欧阳建华", "title": "先生"})
+    await page.click("[data-test=save]")
+    conflict = page.locator("[data-test=conflict]")
+    await expect(conflict).to_contain_text("欧阳建华")
+    await page.click("[data-test=mine]")
+    await expect(page.locator("[data-test=name]")).to_have_text("欧阳建国（读者）")
+    kept = await boss.get(f"/customers/{found['id']}")
+    assert (kept["name"], kept["title"]) == ("欧阳建国（读者）", "先生")
+    await page.fill("[data-test=note]", "提供过积水照片")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("[data-test=entry]").first).to_contain_text("提供过积水照片")
+    assert await fits(page)
+
+    # somebody who reaches nobody stands on the list until it is done
+    async with PhoneProcess.caller(house.info) as caller:
+        call = await caller.call(DID, caller="13800138001", audio=tone(440))
+        await page.goto(house.url + "/#/callbacks")
+        await call.wait_for("connected")
+        await call.hangup()
+    entry = page.locator("[data-test=callback]")
+    await expect(entry).to_have_count(1, timeout=SLOW_MS)
+    await expect(entry).to_contain_text("欧阳建国（读者）")
+    await page.click("[data-test=take]")
+    await expect(entry).to_contain_text("li")
+    await page.click("[data-test=result]")
+    await page.get_by_text("已接通").click()
+    await expect(entry).to_have_count(0)
+    [done] = (await boss.get("/callbacks?state=done"))["items"]
+    assert (done["result"], done["owner"]) == ("reached", "li")
+
+
+async def change(house: House, customer: Any, fields: dict[str, Any]) -> None:
+    """Somebody else's edit, meanwhile."""
+    client = await house.login("boss")
+    headers = {"If-Match": f'"{customer["version"]}"'}
+    await client.request("PATCH", f"/customers/{customer['id']}", fields, headers=headers)
+
+
+async def test_one_click_says_who_is_calling(house: House, chromium: Browser) -> None:
+    boss = await house.login("boss")
+    for name in ("金陵家居广场", "金陵物业"):  # one line, two customers: nobody is taken silently
+        body = {"kind": "organisation", "name": name, "contact_points": [{"value": "02584701003"}]}
+        await boss.post("/customers", body)
+    page = await open_page(chromium, house, "zh-CN")
+    await log_in(page, AGENT)
+    policy = answer_policy(3.0, audio=tone(1000), hangup_after_s=6.0)
+    async with (
+        PhoneProcess.agent(house.info, "1001", policy=policy),
+        PhoneProcess.caller(house.info) as caller,
+    ):
+        await page.click("[data-test=start]")
+        await caller.call(DID, caller="02584701003", audio=tone(440))
+        choices = page.locator("[data-test=link]")
+        await expect(choices).to_have_count(2)
+        await choices.filter(has_text="金陵物业").click()
+        await expect(page.locator("[data-test=customer]")).to_have_text("金陵物业")
+        phase = page.locator("[data-test=phase]")
+        await expect(phase).to_have_attribute("data-phase", "wrap_up", timeout=SLOW_MS)
+        assert await fits(page)
+    [first, _] = (await boss.get("/customers?phone=02584701003"))["items"]
+    assert (first["name"], first["chosen"]) == ("金陵物业", True)
+    [record] = (await boss.get("/contact-records"))["items"]
+    assert record["customer"] == first["id"]
