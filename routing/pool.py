@@ -65,6 +65,7 @@ class Pool:
         "_bucket_by_skills",
         "_buckets",
         "_draws",
+        "_filled",
         "_forget_at",
         "_heads",
         "_needs",
@@ -113,6 +114,7 @@ class Pool:
         self._needs: dict[Need, int] = {}
         self._forget_at = MAX_NEEDS
         self._buckets: dict[tuple[int, int, tuple[Score | None, ...]], Bucket] = {}
+        self._filled: dict[Bucket, None] = {}  # those in which somebody stands
         self._asked_for: list[SkillId] = []  # every skill that some need names
         self._bucket_by_skills: dict[tuple[int | None, ...], Bucket] = {}
         self._version = 0
@@ -142,14 +144,19 @@ class Pool:
         else:
             rank = self.strategy.rank(seat)
         seat.entry = (*rank, seat.order, seat)
+        if bucket.line.head is None:
+            self._filled[bucket] = None
         bucket.line.add(seat.entry)
         self.idle += 1
 
     def close(self, seat: Seat) -> None:
         """The agent no longer stands idle in this queue."""
         if seat.entry is not None:
-            assert seat.bucket is not None
-            seat.bucket.line.remove(seat.entry)
+            bucket = seat.bucket
+            assert bucket is not None
+            bucket.line.remove(seat.entry)
+            if bucket.line.head is None:
+                del self._filled[bucket]
             seat.entry = None
             self.idle -= 1
 
@@ -182,9 +189,8 @@ class Pool:
         need, rounds = key
         fitting = [
             (prefix, b)
-            for b in self._buckets.values()
-            if b.line.head is not None
-            and (prefix := b.prefixes[need]) is not None
+            for b in self._filled
+            if (prefix := b.prefixes[need]) is not None
             and (rounds == ANY_LEVEL or self.reached(b.level, rounds))
         ]
         if not fitting:
@@ -260,8 +266,9 @@ class Pool:
 
     def _sort_again(self) -> None:
         """Put the idle agents into the buckets of the changed needs."""
-        before = list(self._buckets.values())
+        before = list(self._filled)
         self._buckets = {}
+        self._filled = {}
         self._bucket_by_skills = {}
         self._asked_for = sorted({r.skill for n in self._needs for r in n.requirements})
         self._version += 1
@@ -273,6 +280,7 @@ class Pool:
                     entry = (entry[0] - old.clock, *entry[1:])
                     seat.entry = entry
                 bucket.line.add(entry)
+                self._filled[bucket] = None
 
     def park(self, live: Interaction, key: tuple[int, int]) -> None:
         """The interaction waits in the line of this need and these rounds."""
