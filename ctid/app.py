@@ -42,6 +42,7 @@ from ctid.telephony.asterisk.switch import AsteriskSwitch
 from ctid.telephony.port import Switch
 from ctid.timers import Timers
 from ctid.toml_file import ConfigFileError
+from ctid.veil import veil_of
 from recorder.library import leftovers, resolve
 from recorder.plan import RecordingPlan, safe_stem
 from routing import commands as c
@@ -127,7 +128,7 @@ class Daemon:
             library_dir=settings.recordings.library_dir,
         )
         self._engine = Engine(self._queues.config, seed=0)
-        self._hub = EventHub(clock)
+        self._hub = EventHub(clock, veil=veil_of(store))
         self._announcer = Announcer(self._engine, self._hub, clock)
         self._continuity = Continuity(self._engine, self._journal)
         self._timers = Timers(self._report)

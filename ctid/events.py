@@ -21,8 +21,16 @@ from ctid.access import Viewer
 from ctid.clock import Clock
 from ctid.view_json import View, dumps, iso, view_json
 from routing.ids import AgentId, InteractionId
+from routing.views import InteractionView
 
 Audience = Callable[[Viewer], bool]
+Veil = Callable[[View], dict[str, Any]]
+"""An interaction's view as somebody may see it who sees fields masked."""
+
+
+def no_veil(viewer: Viewer) -> Veil | None:
+    """Everybody sees everything in full."""
+    return None
 
 
 def everyone(viewer: Viewer) -> bool:
@@ -37,7 +45,7 @@ class TooManyStreams(Exception):
 class Frame:
     """One event. ``data`` must not be changed after it was published."""
 
-    __slots__ = ("_body", "_data", "agent", "audience", "event", "n")
+    __slots__ = ("_body", "_data", "_view", "agent", "audience", "event", "n")
 
     def __init__(
         self,
@@ -52,6 +60,7 @@ class Frame:
         self.audience = audience
         self.agent = agent
         self._data: Mapping[str, Any] | View | None = data
+        self._view = data if isinstance(data, InteractionView) else None
         self._body = b""
 
     def visible_to(self, viewer: Viewer) -> bool:
@@ -60,8 +69,10 @@ class Frame:
             return self.agent is not None and viewer.agent == self.agent
         return self.audience(viewer)
 
-    def body(self) -> bytes:
-        """The event without its id."""
+    def body(self, veil: Veil | None = None) -> bytes:
+        """The event without its id; ``veil``: what its reader does not see in full."""
+        if veil is not None and self._view is not None:
+            return _body(self.event, veil(self._view))
         if self._data is not None:
             data = self._data if isinstance(self._data, Mapping) else view_json(self._data)
             self._body = _body(self.event, data)
@@ -109,21 +120,21 @@ class Subscription:
         return b"".join(self._drain())
 
     def _drain(self) -> Iterator[bytes]:
-        boot = self._hub.boot
+        boot, veil = self._hub.boot, self._hub.veil(self.viewer)
         yield from self._head
         self._head = []
         # An urgent frame overtakes the others. It carries its id only when nothing is overtaken:
         # otherwise a break right after it would make the overtaken ones look delivered.
         overtakes = bool(self._pending) or self._reset_at is not None
         for frame in self._urgent:
-            yield frame.body() if overtakes else _with_id(boot, frame)
+            yield frame.body(veil) if overtakes else _with_id(boot, frame, veil)
         self._urgent.clear()
         if self._reset_at is not None:
             yield b"id: %s-%d\n" % (boot, self._reset_at) + _body("reset", {})
             yield from self._hub._open_pops(self.viewer)
             self._reset_at = None
         for frame in self._pending:
-            yield _with_id(boot, frame)
+            yield _with_id(boot, frame, veil)
         self._pending.clear()
 
     def _push(self, frame: Frame, urgent: bool) -> None:
@@ -143,8 +154,8 @@ class Subscription:
         self._wake.set()
 
 
-def _with_id(boot: bytes, frame: Frame) -> bytes:
-    return b"id: %s-%d\n" % (boot, frame.n) + frame.body()
+def _with_id(boot: bytes, frame: Frame, veil: Veil | None) -> bytes:
+    return b"id: %s-%d\n" % (boot, frame.n) + frame.body(veil)
 
 
 class EventHub:
@@ -162,8 +173,10 @@ class EventHub:
         client_limit: int = 1024,
         user_streams: int = 20,
         all_streams: int = 5000,
+        veil: Callable[[Viewer], Veil | None] = no_veil,
     ) -> None:
         self._clock = clock
+        self.veil = veil
         self.boot = b"%x" % int(clock.now_s() * 1000)
         self.client_limit = client_limit
         self.resets = 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+
 from ctid.access import Action
 from ctid.http.acting import act, known_queue, refresh, target
+from ctid.http.audit import audit
 from ctid.http.endpoint import Call, Endpoint, Result
-from ctid.http.errors import invalid
-from ctid.http.models import ConsultAskBody, ConsultBody, Interaction, TransferBody
+from ctid.http.errors import Problem, invalid
+from ctid.http.models import CallBody, ConsultAskBody, ConsultBody, Interaction, TransferBody
 from ctid.view_json import view_json
 from routing.facts import (
+    CallRequested,
     ConsultAsked,
     ConsultRequested,
     HangUpRequested,
@@ -16,6 +20,7 @@ from routing.facts import (
     TransferKind,
     TransferRequested,
 )
+from routing.ids import InteractionId
 
 MAX_NUMBER = 32
 
@@ -34,7 +39,7 @@ async def _hold(call: Call, held: bool) -> Result:
     view = target(call)
     fact = HoldRequested(interaction=view.id, by=call.viewer.username, hold=held)
     await act(call, "hold" if held else "unhold", view, fact, {})
-    return view_json(refresh(call, view))
+    return call.shown(refresh(call, view))
 
 
 async def transfer(call: Call) -> Result:
@@ -52,6 +57,37 @@ async def transfer(call: Call) -> Result:
     return None
 
 
+async def make_call(call: Call) -> Result:
+    """Click to call: one's own phone rings first, then the customer's."""
+    body = call.body(CallBody)
+    agent = call.viewer.agent
+    if agent is None:
+        raise Problem("forbidden", "Only agents call customers: no agent is linked to your user")
+    number = outside_number(body.to, "body.to")
+    queue = known_queue(call, body.queue, "body.queue")
+    if queue is None:
+        queue = next(iter(call.services.engine.agent_view(agent).queues), None)
+    if queue is None:
+        raise invalid("body.queue", "missing", "you are in no queue: say for which one you call")
+    interaction = InteractionId(f"call-{secrets.token_hex(8)}")
+    await call.submit(
+        CallRequested(
+            callback=interaction,
+            agent=agent,
+            queue=queue,
+            number=number,
+            name=body.name,
+            by=call.viewer.username,
+        )
+    )
+    details = {"queue": queue, "number": number, "outcome": "done"}
+    await audit(call, "call", "interaction", interaction, details)
+    try:
+        return view_json(call.services.engine.interaction_view(interaction))
+    except KeyError:
+        raise Problem("refused", "The call ended at once: see the contact record") from None
+
+
 async def consult(call: Call) -> Result:
     """Ask somebody while the caller hears music."""
     view = target(call)
@@ -61,7 +97,7 @@ async def consult(call: Call) -> Result:
         outside_number(body.to, "body.to")
     fact = ConsultRequested(interaction=view.id, by=call.viewer.username, kind=kind, to=body.to)
     await act(call, "consult", view, fact, {"kind": kind, "to": body.to})
-    return view_json(refresh(call, view))
+    return call.shown(refresh(call, view))
 
 
 async def consult_on(call: Call) -> Result:
@@ -70,7 +106,7 @@ async def consult_on(call: Call) -> Result:
     body = call.body(ConsultAskBody)
     fact = ConsultAsked(interaction=view.id, by=call.viewer.username, ask=body.ask)
     await act(call, f"consult_{body.ask}", view, fact, {})
-    return view_json(refresh(call, view))
+    return call.shown(refresh(call, view))
 
 
 async def hang_up(call: Call) -> Result:
@@ -90,6 +126,18 @@ def outside_number(number: str, field: str) -> str:
 
 
 ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/calls",
+        summary="Call a customer; one's own phone rings first",
+        handler=make_call,
+        action=Action.CALLS_MAKE,
+        body=CallBody,
+        answer=Interaction,
+        problems=("refused", "timeout"),
+        replay=True,
+        audited=True,
+    ),
     Endpoint(
         method="POST",
         path="/interactions/{id}/hold",

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from crmcore.errors import Forbidden
 from ctid.access import Action, House, HouseOf, Scope, Viewer
-from ctid.http.audit import audit
+from ctid.http.audit import actor_of, audit
 from ctid.http.auth import Authenticator, Login
 from ctid.http.errors import FieldError, Problem
 from ctid.http.idempotency import Answer, Idempotency
@@ -23,9 +23,11 @@ from ctid.http.listenings import Listenings
 from ctid.http.locking import etag, expected_versions
 from ctid.http.services import Services
 from ctid.import_desk import ImportDesk
+from ctid.veil import veiled_json
 from ctid.view_json import dumps
 from routing.errors import FactError
 from routing.facts import Fact
+from routing.views import InteractionView
 
 M = TypeVar("M", bound=BaseModel)
 Result = web.StreamResponse | Mapping[str, Any] | None
@@ -145,6 +147,10 @@ class Call:
         if not value or len(value) > MAX_ID or not value.isprintable():
             raise Problem("not_found")
         return value
+
+    def shown(self, view: InteractionView) -> dict[str, Any]:
+        """A live interaction as the asker may see it."""
+        return veiled_json(view, actor_of(self))
 
     async def submit(self, fact: Fact) -> None:
         """Hand a fact to the pump and wait for the engine's word; 409 when it refuses."""

@@ -16,7 +16,7 @@ from ctid.http.models import (
     InteractionQuery,
 )
 from ctid.http.paging import page
-from ctid.view_json import iso, view_json
+from ctid.view_json import iso
 from routing.explain import Explanation as Told
 from routing.facts import DispositionSet
 from routing.ids import InteractionId
@@ -40,12 +40,12 @@ async def list_interactions(call: Call) -> Result:
         limit=query.limit,
         cursor=query.cursor,
     )
-    return {"items": [view_json(v) for v in items], "next": following}
+    return {"items": [call.shown(v) for v in items], "next": following}
 
 
 async def one_interaction(call: Call) -> Result:
     """One live interaction."""
-    return view_json(_visible(call))
+    return call.shown(_visible(call))
 
 
 async def explain(call: Call) -> Result:

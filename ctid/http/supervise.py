@@ -15,7 +15,6 @@ from ctid.http.models import (
     SuperviseBody,
     SuperviseModeBody,
 )
-from ctid.view_json import view_json
 from routing.facts import (
     AgentReleaseRequested,
     Fact,
@@ -45,7 +44,7 @@ async def supervise(call: Call) -> Result:
     )
     details = {"mode": body.mode, "phone": phone, "reason": body.reason}
     await act(call, "supervise", view, fact, details)
-    return view_json(refresh(call, view))
+    return call.shown(refresh(call, view))
 
 
 async def change_mode(call: Call) -> Result:
@@ -55,7 +54,7 @@ async def change_mode(call: Call) -> Result:
     own = _own(call, view)
     fact = SuperviseModeRequested(interaction=view.id, supervision=own.id, mode=body.mode)
     await act(call, "supervise_mode", view, fact, {"mode": body.mode, "before": own.mode})
-    return view_json(refresh(call, view))
+    return call.shown(refresh(call, view))
 
 
 async def stop(call: Call) -> Result:
@@ -82,7 +81,7 @@ async def intercept(call: Call) -> Result:
         supervision=own.id if own is not None else None,
     )
     await act(call, "intercept", view, fact, {"phone": phone, "reason": body.reason})
-    return view_json(refresh(call, view))
+    return call.shown(refresh(call, view))
 
 
 async def release(call: Call) -> Result:

@@ -26,6 +26,7 @@ from ctid.http.routes import ENDPOINTS
 from ctid.http.server import HttpServer, start_http
 from ctid.http.services import HttpSettings, RecordingFile, Services
 from ctid.queues_desk import QueuesDesk
+from ctid.veil import veil_of
 from routing.explain import Explanation
 from routing.facts import AgentStatus, AgentStatusSet, Channel, Fact, Party
 from routing.ids import AgentId, InteractionId, PhoneId, QueueId, RecordingId
@@ -251,7 +252,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[Make]:
             given = {"language": "zh-CN", **person}
             await store.users.create(SYSTEM, given, PASSWORD, clock.now_s())
         await store.users.update(SYSTEM, "ill", {"disabled": True}, clock.now_s())
-        board, hub = Board(make_config()), EventHub(clock, client_limit=50)
+        board, hub = Board(make_config()), EventHub(clock, client_limit=50, veil=veil_of(store))
 
         async def recording_file(recording: RecordingId) -> RecordingFile | None:
             path = tmp_path / f"{recording}.wav"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -446,3 +447,21 @@ async def test_webhooks_are_made_and_their_secret_shown_once(site: Any, log_in: 
     assert (await root.call("PATCH", path, {"active": False}))[1]["active"] is False
     assert (await root.call("DELETE", path))[0] == 204
     assert (await root.call("DELETE", path))[0] == 404
+
+
+async def test_live_calls_are_masked_for_those_who_see_masked(site: Any, log_in: Any) -> None:
+    view = site.board.arrive("i.9", agent="1001")
+    amy, root = await log_in("amy"), await log_in("root")
+    assert (await root.call("PUT", "/masks/agent/phone", {"masked": True}))[0] == 200
+    [live] = (await amy.get("/interactions"))["items"]
+    assert live["caller"]["number"] == "138****8000"
+    assert (await amy.get("/interactions/i.9"))["caller"]["number"] == "138****8000"
+    assert (await root.get("/interactions/i.9"))["caller"]["number"] == "13800138000"
+    async with amy.http.get(amy.api + "/events") as stream:
+        await stream.content.readuntil(b"hello")
+        site.hub.publish_to_agent(view.agent, "interaction", view)
+        async with asyncio.timeout(5):
+            told = await stream.content.readuntil(b"i.9")
+            told += await stream.content.readuntil(b"\n\n")
+    assert b"138****8000" in told
+    assert b"13800138000" not in told
