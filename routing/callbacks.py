@@ -44,6 +44,9 @@ def resume(floor: Floor, live: Interaction) -> None:
     pool = live.pool
     assert pool is not None
     policy = pool.queue.callback
+    if live.direct:
+        ending.finish(floor, live, "released", Outcome.FAILED)
+        return
     if live.callback_attempts >= policy.attempts:
         ending.finish(floor, live, "released", Outcome.FAILED)
         return

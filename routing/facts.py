@@ -422,6 +422,26 @@ class CallbackRequested(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequested(Fact):
+    """An agent wants to call ``number`` for ``queue`` now; the agent's phone rings first.
+
+    ``callback`` is the id of the new interaction. It is tried once.
+    """
+
+    callback: InteractionId
+    agent: AgentId
+    queue: QueueId
+    number: str
+    name: str = ""
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        _text("callback", self.callback)
+        _text("number", self.number)
+        _text("name", self.name, empty=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerAnswered(Fact):
     """The customer took the call that ``CallCustomer`` made, and is under ctid's control."""
 

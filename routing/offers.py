@@ -311,6 +311,7 @@ def customer_first(live: Interaction) -> bool:
     return (
         live.channel is Channel.CALLBACK
         and not live.customer_here
+        and not live.direct
         and live.pool is not None
         and live.pool.queue.callback.mode is CallbackMode.CUSTOMER_FIRST
     )

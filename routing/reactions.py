@@ -13,6 +13,7 @@ from routing import (
     ending,
     flows,
     offers,
+    outbound,
     place,
     recovery,
     reload,
@@ -499,4 +500,5 @@ OF_FLOOR: Final[dict[type, Callable[[Floor, Any], None]]] = {
     f.TimerFired: timer_fired,
     f.ConfigChanged: reload.config_changed,
     f.CallbackRequested: callback_requested,
+    f.CallRequested: outbound.requested,
 }

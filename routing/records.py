@@ -322,6 +322,7 @@ class Interaction:
         "customer_here",
         "customer_name",
         "did",
+        "direct",
         "disposed",
         "ended_at",
         "entry",
@@ -448,6 +449,7 @@ class Interaction:
         # callback
         self.customer_here = channel is not Channel.CALLBACK
         self.callback_attempts = 0
+        self.direct = False  # an agent's own call: tried once, with that agent
         self.not_before = 0.0
         self.handed_over = False  # to a callback, which keeps the place
         # end

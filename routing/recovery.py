@@ -45,6 +45,7 @@ _COPIED = (
     "not_before",
     "handed_over",
     "first",
+    "direct",
     "rejoined",
 )
 _LISTS = ("queues", "agents", "recordings", "recording_failures", "causes")

@@ -299,6 +299,14 @@ class InterceptBody(In):
     reason: Line = ""
 
 
+class CallBody(In):
+    """Whom to call, for which queue (left out: the first of one's own)."""
+
+    to: Id
+    name: Line = ""
+    queue: Id | None = None
+
+
 class ConsultBody(In):
     """Whom to ask: an agent's id (`agent`) or an outside number (`number`)."""
 
