@@ -141,6 +141,7 @@ class Floor:
         took = perf_counter_ns() - begin
         self.cpu.append(thread_time_ns() - begin_cpu)
         self.times.setdefault(type(fact).__name__, []).append(took)
+        self.engine.take_changes()  # as whoever publishes the views does after each fact
         for command in commands:
             if isinstance(command, Offer):
                 self.offered.append((command.interaction, command.offer, command.targets[0].agent))

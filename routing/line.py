@@ -54,7 +54,7 @@ class Line:
 
     def remove(self, entry: Entry) -> None:
         """Take ``entry`` out. KeyError if it is not there."""
-        index, place = self._find(entry)
+        index, place = (0, 0) if entry is self.head else self._find(entry)
         block = self._blocks[index]
         del block[place]
         self._size -= 1

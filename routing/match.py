@@ -8,6 +8,8 @@ agents by rank.
 
 from __future__ import annotations
 
+from math import inf
+
 from routing import offers, place, waiting
 from routing.floor import Floor
 from routing.ids import QueueId
@@ -45,24 +47,26 @@ def settle(floor: Floor) -> None:
 
 def most_urgent_for(floor: Floor, agent: AgentRecord) -> Interaction | None:
     """The waiting interaction that this agent should take now."""
-    best: tuple[float, int] | None = None
+    best: tuple[float, int] = (inf, 0)
     found: Interaction | None = None
     for channel, seats in agent.seats_by_channel:
         if not agent.accepts(channel):
             continue
         for seat in seats:
             pool = seat.pool
-            head = pool.head_for(seat) if pool.lines else None
-            if head is None:
+            if not pool.lines:
                 continue
-            key = (served_at(floor, head) if pool.queue.sl_boost_s else head[0], head[1])
-            if best is None or key < best:
-                best, found = key, head[-1]
+            boosted = pool.queue.sl_boost_s
+            head = pool.head_for(seat, inf if boosted else best[0])
+            if head is not None:
+                key = (served_at(floor, head) if boosted else head[0], head[1])
+                if key < best:
+                    best, found = key, head[-1]
     for entry in agent.wanted.values():
         live: Interaction = entry[-1]
         assert live.pool is not None
         key = (served_at(floor, entry), entry[1])
-        if agent.accepts(live.pool.queue.channel) and (best is None or key < best):
+        if key < best and agent.accepts(live.pool.queue.channel):
             best, found = key, live
     return found
 

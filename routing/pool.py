@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
+from math import inf
 
 from routing.draws import Draws
 from routing.estimate import ExpectedWait, WaitModel
@@ -315,10 +316,18 @@ class Pool:
         if after is not None:
             insort(heads, (after, *key))
 
-    def head_for(self, seat: Seat) -> Entry | None:
-        """The most urgent waiting interaction that this agent may take."""
-        prefixes = self.bucket_of(seat).prefixes
+    def head_for(self, seat: Seat, before: float = inf) -> Entry | None:
+        """The most urgent waiting interaction that this agent may take.
+
+        None also when it is not at least as urgent as ``before``: there is no need to look further.
+        """
+        bucket = seat.bucket
+        if bucket is None or seat.version != self._version:
+            bucket = self.bucket_of(seat)
+        prefixes = bucket.prefixes
         for entry, need, rounds in self._heads:
+            if entry[0] > before:
+                return None
             if prefixes[need] is not None and (
                 rounds == ANY_LEVEL or self.reached(seat.level, rounds)
             ):
