@@ -20,6 +20,7 @@ from routing.ids import AgentId, InteractionId, OfferId, PhoneId, QueueId, Recor
 from sim.lab import Lab, LabInfo
 from sim.lab.process import port_is_free
 from sim.phones.udp import CallerPool, UdpCall
+from tests.ctid.telephony.fault_proxy import FaultProxy
 from tests.ctid.telephony.hand_phones import FactLog, HandPhones
 
 PHONES = ("1001", "1002", "1003", "1004")
@@ -144,4 +145,31 @@ async def world(lab_info: LabInfo, tmp_path: Path) -> AsyncIterator[World]:
         await world.switch.close()
 
 
-__all__ = ["World", "make_switch", "until"]
+@pytest.fixture
+async def proxy(world: World) -> AsyncIterator[FaultProxy]:
+    """AMI goes through this."""
+    await world.switch.close()
+    proxy = FaultProxy(world.info.ami.host, world.info.ami.port)
+    port = await proxy.start()
+    world.facts = FactLog()
+    world.switch = make_switch(world.info, world.recordings)
+    world.switch._ami._settings = AmiSettings(
+        port=port, username=world.info.ami.username, secret=world.info.ami.secret
+    )
+    await world.switch.start(world.facts)
+    world.switch.open_doors()
+    yield proxy
+    proxy.refuse = False
+    await world.callers.close()
+    await until(lambda: not world.switch._board.calls)
+    await world.switch.close()
+    await proxy.close()
+
+
+def reconnected(switch: AsteriskSwitch) -> asyncio.Event:
+    back = asyncio.Event()
+    switch.on_reconnect(back.set)
+    return back
+
+
+__all__ = ["World", "make_switch", "reconnected", "until"]

@@ -10,7 +10,7 @@ from ctid.tasks import spawn
 
 class FaultProxy:
     """``cut`` breaks all connections, ``refuse`` keeps new ones out, ``garble`` replaces the next
-    bytes from the server."""
+    bytes from the server, ``swallow_after`` some bytes of the client nothing comes back."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -21,6 +21,7 @@ class FaultProxy:
         self.split = False
         self.connections = 0
         self.sent = b""  # what the client sent
+        self.swallow_after = b""  # once the client has sent this, nothing comes back any more
 
     async def start(self) -> int:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -46,6 +47,8 @@ class FaultProxy:
                     data, self.garble = self.garble, b""
                 if not from_server:
                     self.sent += data
+                if from_server and self.swallow_after and self.swallow_after in self.sent:
+                    continue
                 if self.split and from_server:
                     for index in range(len(data)):
                         writer.write(data[index : index + 1])
@@ -58,6 +61,7 @@ class FaultProxy:
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
+        self.swallow_after = b""
 
     async def close(self) -> None:
         self.cut()

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ctid.tasks import spawn
 from ctid.telephony.port import SwitchError
 from routing import commands as c
 from routing import facts as f
 from routing.ids import AgentId, InteractionId, OfferId, PhoneId, QueueId, RecordingId
 from sim.phones.udp import UdpCall
-from tests.ctid.telephony.conftest import World, make_switch, until
+from tests.ctid.telephony.conftest import World, make_switch, reconnected, until
+from tests.ctid.telephony.fault_proxy import FaultProxy
 from tests.ctid.telephony.hand_phones import FactLog, HandPhones
 
 pytestmark = pytest.mark.asterisk
@@ -277,3 +279,69 @@ async def test_after_a_restart(world: World, outside: HandPhones) -> None:
     await facts.next(f.CallerHungUp, interaction=talking)
     await asyncio.wait_for(leg.ended.wait(), 5)
     await until(lambda: not world.phones.busy)
+
+
+# --- AMI away -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def outside_of_proxy(world: World, proxy: FaultProxy) -> AsyncIterator[HandPhones]:
+    phones = HandPhones((world.info.sip_host, world.info.sip_port))
+    phones.host, phones.port = world.info.trunk_host, world.info.trunk_port
+    async with phones:
+        yield phones
+
+
+@pytest.mark.parametrize("ends", ["answered", "refused"])
+async def test_a_call_whose_answer_was_lost_is_not_made_again(
+    world: World, proxy: FaultProxy, outside_of_proxy: HandPhones, ends: str
+) -> None:
+    back = reconnected(world.switch)
+    interaction = name(world)
+    await call_customer(world, interaction, ring_timeout_s=20.0)
+    customer = await outside_of_proxy.next_call()
+    outside_of_proxy.ringing(customer)
+    proxy.refuse = True
+    proxy.cut()
+    await until(lambda: not world.switch.connected)
+    proxy.sent = b""
+    if ends == "answered":
+        outside_of_proxy.answer(customer)  # AGI tells, though AMI is away
+        await world.facts.next(f.CustomerAnswered, interaction=interaction)
+    else:
+        outside_of_proxy.refuse_call(customer, 486, "Busy Here")
+        await asyncio.wait_for(customer.ended.wait(), 5)
+    proxy.refuse = False
+    await asyncio.wait_for(back.wait(), 30)
+    if ends == "refused":
+        await world.facts.next(f.CustomerCallFailed, interaction=interaction)
+    else:
+        leg = await world.connect(interaction, "1001")
+        outside_of_proxy.hangup(customer)
+        await asyncio.wait_for(leg.ended.wait(), 5)
+    assert b"Originate" not in proxy.sent
+    assert world.facts.kinds().count("CustomerAnswered") == (ends == "answered")
+    assert outside_of_proxy.counts["invites"] == 1
+
+
+async def test_an_originate_without_an_answer_is_not_sent_again(
+    world: World, proxy: FaultProxy, outside_of_proxy: HandPhones
+) -> None:
+    """The link breaks between the order and its confirmation: the PBX has done it all the same."""
+    back = reconnected(world.switch)
+    interaction = name(world)
+    proxy.swallow_after = b"Action: Originate"
+    calling = spawn(call_customer(world, interaction), name="calling")
+    customer = await outside_of_proxy.next_call()
+    outside_of_proxy.ringing(customer)
+    proxy.cut()
+    await calling
+    await asyncio.wait_for(back.wait(), 30)
+    assert not customer.ended.is_set()
+    assert "CustomerCallFailed" not in world.facts.kinds()
+    outside_of_proxy.answer(customer)
+    await world.facts.next(f.CustomerAnswered, interaction=interaction)
+    assert outside_of_proxy.counts["invites"] == 1
+    assert proxy.sent.count(b"Action: Originate") == 1
+    outside_of_proxy.hangup(customer)
+    await world.facts.next(f.CallerHungUp, interaction=interaction)

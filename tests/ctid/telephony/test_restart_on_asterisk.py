@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from ctid.telephony.asterisk import AmiSettings, AsteriskSwitch
 from ctid.telephony.port import LiveCall
 from routing import commands as c
 from routing import facts as f
 from routing.ids import AgentId, InteractionId
-from tests.ctid.telephony.conftest import World, make_switch, until
+from tests.ctid.telephony.conftest import World, make_switch, reconnected, until
 from tests.ctid.telephony.fault_proxy import FaultProxy
 from tests.ctid.telephony.hand_phones import FactLog
 
@@ -142,33 +140,6 @@ async def test_with_the_doors_closed_callers_wait_and_none_is_dropped(world: Wor
 
 
 # --- AMI away -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def proxy(world: World) -> AsyncIterator[FaultProxy]:
-    """AMI goes through this."""
-    await world.switch.close()
-    proxy = FaultProxy(world.info.ami.host, world.info.ami.port)
-    port = await proxy.start()
-    world.facts = FactLog()
-    world.switch = make_switch(world.info, world.recordings)
-    world.switch._ami._settings = AmiSettings(
-        port=port, username=world.info.ami.username, secret=world.info.ami.secret
-    )
-    await world.switch.start(world.facts)
-    world.switch.open_doors()
-    yield proxy
-    proxy.refuse = False
-    await world.callers.close()
-    await until(lambda: not world.switch._board.calls)
-    await world.switch.close()
-    await proxy.close()
-
-
-def reconnected(switch: AsteriskSwitch) -> asyncio.Event:
-    back = asyncio.Event()
-    switch.on_reconnect(back.set)
-    return back
 
 
 async def test_ends_that_ami_missed_are_told_when_it_is_back(
