@@ -11,9 +11,9 @@ import statistics
 import sys
 import time
 
-from bench._ears import Ears
 from bench._floor import DID, floor
 from bench._report import percentile, table, verdict
+from sim.phones.ears import Ears
 from sim.phones.udp import UdpCall
 
 ROUNDS = 12
