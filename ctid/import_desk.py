@@ -12,7 +12,8 @@ import secrets
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,23 +82,30 @@ class ImportDesk:
         self._clock = clock
         self._tell = tell
         self._uploads: dict[str, Upload] = {}
+        self._coming: dict[Path, str] = {}
         self._folder: Path | None = None
         self._running: asyncio.Task[None] | None = None
         self._told_at = 0.0
 
     # ---- uploading ----------------------------------------------------------------------------
 
-    def new_path(self, actor: Actor) -> Path:
-        """Where to write a file. Raises Forbidden, and Conflict when too many wait."""
+    @contextmanager
+    def receiving(self, actor: Actor) -> Iterator[Path]:
+        """Where to write a file that comes. Raises Forbidden, and Conflict when too many wait."""
         actor.require("customer", "import")
         self._expire()
-        mine = [one for one in self._uploads.values() if one.username == actor.username]
-        if len(mine) >= PER_USER or len(self._uploads) >= AT_ONCE:
+        owners = [one.username for one in self._uploads.values()] + list(self._coming.values())
+        if owners.count(actor.username) >= PER_USER or len(owners) >= AT_ONCE:
             raise Conflict("too many files wait here; run or remove one of them first")
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="ctid-import-"))
         # openpyxl goes by the name's end, everything else by the content
-        return self._folder / f"{secrets.token_hex(8)}.xlsx"
+        path = self._folder / f"{secrets.token_hex(8)}.xlsx"
+        self._coming[path] = actor.username
+        try:
+            yield path
+        finally:
+            del self._coming[path]
 
     async def accept(self, actor: Actor, path: Path, file_name: str) -> Upload:
         """Look at a file that was written; it is removed if it is no table. Raises Invalid."""

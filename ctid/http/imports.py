@@ -137,9 +137,9 @@ async def upload_file(call: Call) -> Result:
     """CSV in UTF-8 or GB18030, XLSX, or vCard, up to 256 MiB; answers what it looks like."""
     desk, actor = call.context.imports, actor_of(call)
     name = call.query(UploadQuery).name
-    path = desk.new_path(actor)
-    await uploads.save(call, path, call.services.settings.upload_limit)
-    return (await desk.accept(actor, path, name)).shape()
+    with desk.receiving(actor) as path:
+        await uploads.save(call, path, call.services.settings.upload_limit)
+        return (await desk.accept(actor, path, name)).shape()
 
 
 async def list_uploads(call: Call) -> Result:

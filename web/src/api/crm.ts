@@ -164,6 +164,13 @@ export const crm = {
     http.get<Page<Entry>>(`/customers/${id(customer)}/timeline`, { type, cursor, limit: 30 }),
   addNote: (customer: string, text: string) =>
     http.post<unknown>(`/customers/${id(customer)}/notes`, { text }),
+  personalDataUrl: (customer: string) => apiUrl(`/customers/${id(customer)}/personal-data`),
+  erase: (customer: string, name: string, reason: string) =>
+    http.post<{ pseudonym: string }>(
+      `/customers/${id(customer)}/erase`,
+      { name, reason },
+      { timeoutMs: LONG_MS },
+    ),
   dictionary: async (kind: string) =>
     (await http.get<Page<DictionaryEntry>>('/dictionaries', { kind })).items,
   exportUrl: (format: string, filter: CustomerFilter) =>

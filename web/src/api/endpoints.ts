@@ -9,6 +9,7 @@ import type {
   Me,
   Page,
   QueueView,
+  SuperviseMode,
   UiConfig,
 } from './types'
 
@@ -65,6 +66,29 @@ export const api = {
       code,
       ...(notes === '' ? {} : { notes }),
     }),
+
+  supervise: (interaction: string, mode: SuperviseMode, phone: string) =>
+    http.post<unknown>(`/interactions/${id(interaction)}/supervise`, { mode, phone }),
+  superviseMode: (interaction: string, mode: SuperviseMode) =>
+    http.patch<unknown>(`/interactions/${id(interaction)}/supervise`, { mode }, {}),
+  superviseStop: (interaction: string) =>
+    http.remove(`/interactions/${id(interaction)}/supervise`),
+  intercept: (interaction: string, phone: string, reason: string) =>
+    http.post<unknown>(`/interactions/${id(interaction)}/intercept`, { phone, reason }),
+  release: (interaction: string, what: 'call' | 'agent', reason: string) =>
+    http.post<unknown>(`/interactions/${id(interaction)}/release`, { what, reason }),
+
+  hold: (interaction: string, held: boolean) =>
+    http.act<unknown>(`/interactions/${id(interaction)}/${held ? 'hold' : 'unhold'}`),
+  transfer: (interaction: string, kind: string, to: string) =>
+    http.post<unknown>(`/interactions/${id(interaction)}/transfer`, { kind, to }),
+  consult: (interaction: string, kind: string, to: string) =>
+    http.post<unknown>(`/interactions/${id(interaction)}/consult`, { kind, to }),
+  consultOn: (interaction: string, ask: 'swap' | 'cancel' | 'complete' | 'conference') =>
+    http.patch<unknown>(`/interactions/${id(interaction)}/consult`, { ask }, {}),
+  hangUp: (interaction: string) =>
+    http.act<unknown>(`/interactions/${id(interaction)}/hang-up`),
+  call: (to: string, name: string) => http.post<unknown>('/calls', { to, name }),
 
   customersByPhone: async (phone: string) =>
     (await http.get<Page<Customer>>('/customers', { phone })).items,

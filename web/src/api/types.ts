@@ -80,6 +80,22 @@ export interface InteractionView {
   customer_name: string
   recording: boolean
   outcome: string | null
+  supervisors?: SupervisorView[]
+  taken_over_by?: string
+  on_hold?: boolean
+  /** Phase of a consultation; empty: none. */
+  consult?: string
+}
+
+export type SuperviseMode = 'monitor' | 'whisper' | 'barge'
+
+/** Somebody who supervises an interaction; not active: the phone rings. */
+export interface SupervisorView {
+  id: string
+  by: string
+  mode: SuperviseMode
+  phone: string
+  active: boolean
 }
 
 /** A customer as far as it is shown here (`ctid/http/crm_models.py` has it all). */

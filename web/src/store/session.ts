@@ -17,6 +17,9 @@ export const useSession = defineStore('session', () => {
   const agentId = computed(() => me.value?.agent ?? null)
   const watchesOthers = computed(() => me.value !== null && me.value.role !== 'agent')
 
+  /** Listens to others' conversations and ends them; the server decides on every request. */
+  const supervises = computed(() => ['supervisor', 'admin'].includes(me.value?.role ?? ''))
+
   /** The pages for many customers at once; the server decides on every request anyway. */
   const keepsCustomers = computed(() => ['supervisor', 'admin'].includes(me.value?.role ?? ''))
 
@@ -66,7 +69,20 @@ export const useSession = defineStore('session', () => {
     )
   }
 
-  return { me, config, asked, agentId, watchesOthers, keepsCustomers, resume, login, logout, forget, dispositionsFor }
+  return {
+    me,
+    config,
+    asked,
+    agentId,
+    watchesOthers,
+    supervises,
+    keepsCustomers,
+    resume,
+    login,
+    logout,
+    forget,
+    dispositionsFor,
+  }
 })
 
 /** The name of a coded choice in the reader's language; the code itself when it is not known. */
