@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from sim.house import House
+from sim.house import House, User
 from sim.lab import Lab
 from sim.phones.softphone import PhoneProcess, answer_policy, tone
 from tests.web.test_workspace import (
@@ -26,11 +26,13 @@ from tests.web.test_workspace import (
 
 pytestmark = pytest.mark.browser
 
+ADMIN = User(username="root", role="admin", password="correct horse 3")
+
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     lab = Lab(f"crm{os.getpid()}", quiet=True, agents=1)
-    async with House(tmp_path / "house", lab, queues=QUEUES, users=(AGENT, BOSS)) as house:
+    async with House(tmp_path / "house", lab, queues=QUEUES, users=(AGENT, BOSS, ADMIN)) as house:
         yield house
     lab.remove()
 
@@ -129,3 +131,52 @@ async def test_one_click_says_who_is_calling(house: House, chromium: Browser) ->
     assert (first["name"], first["chosen"]) == ("金陵物业", True)
     [record] = (await boss.get("/contact-records"))["items"]
     assert record["customer"] == first["id"]
+
+
+async def test_tables_come_in_doubles_are_merged_and_a_person_is_erased(
+    house: House, chromium: Browser
+) -> None:
+    page = await open_page(chromium, house, "zh-CN")
+    await log_in(page, ADMIN)
+    await page.goto(house.url + "/#/import")
+    table = "姓名,手机\n欧阳明,13700001111\n欧阳铭,13900002222\n坏行,不是号码\n"
+    file: Any = {
+        "name": "读者.csv",
+        "mimeType": "text/csv",
+        "buffer": table.encode("gb18030"),
+    }
+    await page.set_input_files("[data-test=file]", files=[file])
+    upload = page.locator("[data-test=upload]")
+    await expect(upload).to_contain_text("gb18030")
+    await page.click("[data-test=run]")
+    await expect(upload).to_have_attribute("data-state", "done")
+    await expect(page.get_by_text("下载未导入的行")).to_be_visible()
+    assert await fits(page)
+
+    boss = await house.login("boss")
+    twin = {"name": "欧阳明", "contact_points": [{"value": "13700001111"}], "title": "先生"}
+    await boss.post("/customers", twin)
+    await page.goto(house.url + "/#/duplicates")
+    pair = page.locator("[data-test=pair]")
+    await expect(pair).to_have_count(1)
+    assert await fits(page)
+    await page.locator("[data-test=keep]").first.click()
+    await expect(pair).to_have_count(0)
+    assert len((await boss.get("/customers?phone=13700001111"))["items"]) == 1
+    await page.click("[data-test=undo-merge]")
+    await expect(pair).to_have_count(1)
+    assert len((await boss.get("/customers?phone=13700001111"))["items"]) == 2
+
+    await page.goto(house.url + "/#/customers")
+    await search(page, "阳铭")
+    row = page.locator("[data-test=customer-row]")
+    await expect(row).to_have_count(1)
+    await row.click()
+    await page.click("[data-test=erase]")
+    await page.fill("[data-test=reason]", "本人要求")
+    await page.fill("[data-test=typed]", "欧阳明")
+    await expect(page.locator("[data-test=erase-now]")).to_be_disabled()
+    await page.fill("[data-test=typed]", "欧阳铭")
+    await page.click("[data-test=erase-now]")
+    await expect(row).to_have_count(0)
+    assert (await boss.get("/customers?phone=13900002222"))["items"] == []
