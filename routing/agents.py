@@ -30,6 +30,9 @@ def refresh(floor: Floor, agent: AgentRecord) -> None:
 
 def engage(floor: Floor, agent: AgentRecord, live: Interaction, pool: Pool) -> Engagement:
     """A new hold on ``live``, still idle: the caller moves it."""
+    before = agent.engagements.get(live.id)
+    if before is not None:
+        end_wrap_up(floor, agent, before)  # of the same: it goes on
     engagement = Engagement(live.id, live.channel, pool, floor.now)
     agent.engagements[live.id] = engagement
     if not agent.busy:

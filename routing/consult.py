@@ -108,8 +108,7 @@ def _transferred(floor: Floor, live: Interaction, consult: Consultation) -> None
         return
     live.onward = None
     live.move("ConsultChanged", State.TALKING)
-    if live.id not in agent.engagements:
-        agents.engage(floor, agent, live, onward.pool)
+    agents.engage(floor, agent, live, onward.pool)
     offers.connected(floor, live, agent, onward.pool, "adopted")
     agents.refresh(floor, agent)
 

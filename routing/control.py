@@ -110,9 +110,8 @@ def leave(
 
 
 def _stuck(floor: Floor, live: Interaction) -> None:
-    if live.state is State.MOVING:
-        live.note_cause("the caller did not come back from the conversation")
-        ending.release(floor, live, "TimerFired", Outcome.ANSWERED)
+    live.note_cause("the caller did not come back from the conversation")
+    ending.release(floor, live, "TimerFired", Outcome.ANSWERED)
 
 
 def returned(floor: Floor, live: Interaction) -> None:

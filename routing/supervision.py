@@ -160,14 +160,14 @@ def taken_over(floor: Floor, live: Interaction, fact: f.TakenOver) -> None:
     ending.agent_left(floor, live)
     live.taken_since = floor.now
     live.held = False
-    if agent is not None:
-        floor.emit(
-            NotifyAgent(
-                agent=agent.id,
-                code="taken_over",
-                details={"interaction": live.id, "by": live.taker},
-            )
+    assert agent is not None
+    floor.emit(
+        NotifyAgent(
+            agent=agent.id,
+            code="taken_over",
+            details={"interaction": live.id, "by": live.taker},
         )
+    )
     # the one who took over has left the supervisors
     for one in [s for s in live.supervisions.values() if s.by == live.taker]:
         del live.supervisions[one.id]

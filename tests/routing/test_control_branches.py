@@ -10,7 +10,8 @@ from routing.engine import Engine
 from routing.errors import UnknownTransition
 from routing.facts import Channel
 from routing.ids import AgentId, InteractionId, PhoneId
-from routing.model import Queue
+from routing.model import Capacity, Queue
+from routing.supervision import mode_of
 from tests.routing.playbook import play
 from tests.routing.samples import NOON, agent, open_house, queue
 
@@ -447,3 +448,77 @@ def test_a_phone_at_which_nobody_sits_can_be_listened_from() -> None:
         """
     )
     assert engine.agent_view(AgentId("2")).phone == PhoneId("desk")
+
+
+def test_a_colleague_who_pauses_is_not_waited_for() -> None:
+    engine = talking(
+        """
+        >> TransferRequested interaction=i by=1 kind=agent to=2
+        << BringBack interaction=i
+        >> PhoneStateChanged phone=p2 state=in_use
+        >> AgentStatusSet agent=1 status=paused
+        >> CallerReturned interaction=i
+        >> AgentStatusSet agent=2 status=paused
+        at 40
+        >> TimerFired timer=i:patience
+        >> AgentStatusSet agent=1 status=available
+        << Offer targets=1
+        """
+    )
+    assert engine.interaction_view(I).state == "offering"
+
+
+def test_a_colleague_who_still_wraps_it_up_can_be_consulted_and_take_it() -> None:
+    engine = talking(
+        """
+        >> TransferRequested interaction=i by=1 kind=agent to=2
+        << BringBack interaction=i
+        >> CallerReturned interaction=i
+        << Offer targets=2
+        >> OfferAnswered interaction=i offer=i.o2 agent=2
+        >> ConsultRequested interaction=i by=2 kind=agent to=1
+        << Consult phone=p1 agent=1
+        >> ConsultChanged interaction=i phase=private
+        >> ConsultAsked interaction=i by=2 ask=complete
+        << ChangeConsult ask=complete
+        >> ConsultChanged interaction=i phase=transferred
+        at 60
+        >> TimerFired timer=agent:1:wrap_up:i
+        """,
+        queue(wrap_up_s=60),
+        queue("sport"),
+    )
+    assert engine.agent_view(AgentId("1")).state == "talking"
+    assert engine.agent_view(AgentId("2")).state == "wrap_up"
+
+
+def test_digits_at_the_supervisors_phone() -> None:
+    assert [mode_of(d) for d in "456"] == list(f.SuperviseMode)
+    assert mode_of("9") is None
+
+
+def test_a_chat_that_comes_back_to_who_still_wraps_it_up() -> None:
+    both = Capacity(limits={Channel.CHAT: 2}, exclusive=())
+    engine = open_house(
+        (queue("chat", channel=Channel.CHAT, wrap_up_s=60),), (agent("1", "chat", capacity=both),)
+    )
+    play(
+        engine,
+        """
+        >> InteractionArrived interaction=i caller=1 did=chat channel=chat
+        << Offer targets=1
+        >> OfferAnswered interaction=i offer=i.o1 agent=1
+        >> AgentReleaseRequested interaction=i by=sue
+        << BringBack interaction=i
+        at 5
+        >> CallerReturned interaction=i
+        << Offer targets=1
+        >> OfferAnswered interaction=i offer=i.o2 agent=1
+        at 60
+        >> TimerFired timer=agent:1:wrap_up:i
+        >> CallerHungUp interaction=i
+        << FileContactRecord account.talk_s=55
+        << AmendContactRecord wrap_up_s=5
+        """,
+    )
+    assert engine.agent_view(AgentId("1")).state == "wrap_up"
