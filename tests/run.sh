@@ -23,8 +23,11 @@ fi
 
 step "browser client: unit tests"
 bash web/build.sh test
+step "the routing core: its tests reach every branch"
+$bin/pytest -q -n 2 tests/routing --cov=routing --cov-branch --cov-report=term-missing:skip-covered \
+  --cov-fail-under=100
 step "tests without outside parts"
-$bin/pytest -q -n 2 -m "unit or sim or store or daemon"
+$bin/pytest -q -n 2 -m "unit or sim or store or daemon" --ignore=tests/routing
 # one at a time: these measure and share the machine's cores with an Asterisk
 step "tests with a real Asterisk and a real browser"
 $bin/pytest -q -m "asterisk or browser"
