@@ -154,6 +154,9 @@ def identified(floor: Floor, live: Interaction) -> None:
 
 
 def _external(floor: Floor, live: Interaction, step: Step) -> None:
+    if live.state is State.AFTER_CALL:
+        ending.release(floor, live, "released", Outcome.ANSWERED)
+        return
     live.leaving = live.leaving or Outcome.OVERFLOWED
     audio.answer(floor, live)
     live.move("sent_on", State.EXTERNAL)

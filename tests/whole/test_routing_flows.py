@@ -41,6 +41,9 @@ to-outside = [{{ do = "external", number = "{OUTSIDE}" }}]
 to-unreached = [{{ do = "external", number = "{UNREACHED}", otherwise = "to-helpers" }}]
 say = [{{ do = "announcement", prompts = ["beep", "beep"] }}, {{ do = "release" }}]
 promise = [{{ do = "callback", queue = "promised", prompts = ["beep"] }}]
+rate = [{{ do = "menu", prompts = ["beep"], timeout_s = 20, attempts = 1, choices = [
+  {{ digits = "2", flow = "say" }},
+], otherwise = "say" }}]
 message = [{{ do = "voice_message", prompts = ["beep"], max_s = 30 }}]
 ask = [
   {{ do = "hours", hours = "always", closed = "say" }},
@@ -78,6 +81,7 @@ DIGIT = leads(
     "digit", "digit", "promise", 'announcements = { first_after_s = 0.3, comfort = ["beep"] }'
 )
 LEAVE = PLAN.line("leave", 'leave_empty = "logged_in"')
+SURVEY = PLAN.line("survey", 'survey = "rate"')
 FULL = PLAN.line("full", "max_waiting = 1")
 LONG = PLAN.line("long", "max_wait_s = 1")
 VIP = PLAN.line("vip")
@@ -240,6 +244,26 @@ async def test_a_menu_without_a_choice_goes_on_otherwise(stage: Stage) -> None:
     assert 1.9 < outside.invite_at - caller.invite_at < 5, "two tries of a second each"
     stage.callers.hangup(caller)
     await asyncio.wait_for(outside.ended.wait(), 5)
+
+
+async def test_a_survey_after_the_agent_has_hung_up(stage: Stage) -> None:
+    [phone] = SURVEY.phones
+    await stage.available(phone)
+    number = stage.new_number()
+    async with PhoneProcess.caller(stage.house.info) as caller:
+        call = await caller.call(SURVEY.did, caller=number)
+        rung = await stage.phones.rung(phone)
+        await asyncio.wait_for(rung.answered.wait(), 5)
+        await call.wait_for("connected")
+        await until(stage.admin, "/interactions", lambda items: items[0]["state"] == "talking")
+        stage.phones.hangup(rung)
+        await until(stage.admin, "/interactions", lambda items: items[0]["state"] == "after_call")
+        await asyncio.sleep(0.3)  # the question is being asked
+        assert phone not in stage.phones.busy
+        await call.dtmf("2")
+        await call.wait_for("disconnected", timeout_s=5)
+    record = await stage.record(number)
+    assert (record["outcome"], record["agent"]) == ("answered", f"a{phone}")
 
 
 # --- customers -----------------------------------------------------------------------------------
