@@ -196,7 +196,7 @@ class Daemon:
             self._announcer.contact_record(written.account.interaction, "filed")
         else:
             self._announcer.contact_record(written.interaction, "amended")
-        self._duties.nudge()
+        self._duties.record_written()
 
     def _on_users(self) -> None:
         spawn(self._crm.know_people(), name="know people")

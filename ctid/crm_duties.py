@@ -41,9 +41,13 @@ class CrmDuties:
         await finish_erasures(self._store, now, self.ports)
 
     def nudge(self) -> None:
-        """Something in the CRM has changed."""
+        """Somebody has changed something in the CRM."""
         self._webhooks.nudge()
         self._reminders.nudge()
+
+    def record_written(self) -> None:
+        """A contact record was written: no task has changed, so no reminder is looked for."""
+        self._webhooks.nudge()
 
     async def close(self) -> None:
         """Stop; what waits is taken up at the next start."""
