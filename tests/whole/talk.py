@@ -51,13 +51,14 @@ class Talk:
             await leg.record(None)
         for leg in self.legs.values():
             await leg.wait_for("recorded")
-        return {name: self._tones(file, music) for name, file in files.items()}
+        return {name: self._tones(name, file, music) for name, file in files.items()}
 
-    def _tones(self, file: Path, music: bool) -> set[str]:
+    def _tones(self, own: str, file: Path, music: bool) -> set[str]:
         samples, rate = read_wav(file)
         rest = samples[int(PASSING_S * rate) :]
-        if music and rms(rest) > 15 and max(power(rest, hz, rate) for hz in HZ.values()) < 0.3:
-            return {"music"}  # which begins softly
+        others = [hz for name, hz in HZ.items() if name != own]
+        if music and rms(rest) > 15 and max(power(rest, hz, rate) for hz in others) < 0.3:
+            return {"music"}  # which begins softly, and may well play an A of 440 Hz
         loud = loud_part(rest, rate)
         if len(loud) < rate // 10:
             return set()
