@@ -42,7 +42,7 @@ class Reminders:
             self._wake.clear()
 
     def _tell(self, task: dict[str, Any]) -> None:
-        owner = task["owner"]
+        owner: str = task["owner"]
 
         def is_owner(viewer: Viewer) -> bool:
             return viewer.username == owner
