@@ -283,6 +283,33 @@ class House(RuleBasedStateMachine):
             )
         )
 
+    @rule(pick=NUMBERS, name=AGENTS)
+    def away(self, pick: int, name: AgentId) -> None:
+        live = [v for v in self.world.engine.live_interactions() if v.state == "talking"]
+        if not live:
+            return
+        i = live[pick % len(live)].id
+        kind = f.TransferKind
+        where = {kind.AGENT: name, kind.QUEUE: "strict", kind.NUMBER: "110"}
+        asked = (
+            *(f.TransferRequested(interaction=i, by="x", kind=k, to=to) for k, to in where.items()),
+            f.AgentReleaseRequested(interaction=i, by="boss"),
+            f.HangUpRequested(interaction=i, by="x"),
+        )
+        self._try(asked[pick % len(asked)])
+
+    @rule(name=AGENTS)
+    def call(self, name: AgentId) -> None:
+        self.world.count += 1
+        self._try(
+            f.CallRequested(
+                callback=InteractionId(f"o{self.world.count}"),
+                agent=name,
+                queue=QueueId("plain"),
+                number="110",
+            )
+        )
+
     @rule()
     def restart(self) -> None:
         self.world.restart()

@@ -131,6 +131,10 @@ class World:
                 leg.steps.append(command.step)
             case c.SendTo():
                 leg.external = True
+            case c.BringBack():
+                assert leg.agent is not None
+                leg.agent = None
+                leg.controlled = False
             case c.StartRecording():
                 assert leg.agent == command.agent
                 assert command.recording not in leg.recordings
