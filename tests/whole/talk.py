@@ -18,6 +18,8 @@ HZ = {"caller": 440, "agent": 1000, "super": 1700, "second": 2300}
 PASSING_S = 0.7
 """What is on its way to an ear: the softphones' jitter buffers grow to half a second here."""
 LISTEN_S = 0.4
+MUSIC_BEGINS_S = 1.5
+"""Some of Debian's pieces begin with a second of near silence; all are loud after this."""
 HEARD, NOT_HEARD = 0.08, 0.02
 """Shares of the energy of the loud part that a tone has when it is, or is not, heard."""
 
@@ -46,19 +48,20 @@ class Talk:
         for name, leg in self.legs.items():
             files[name] = self.folder / f"{self.takes}-{name}.wav"
             await leg.record(files[name])
-        await asyncio.sleep(PASSING_S + LISTEN_S)  # the length of what is judged
+        passing_s = PASSING_S + (MUSIC_BEGINS_S if music else 0.0)
+        await asyncio.sleep(passing_s + LISTEN_S)  # the length of what is judged
         for leg in self.legs.values():
             await leg.record(None)
         for leg in self.legs.values():
             await leg.wait_for("recorded")
-        return {name: self._tones(name, file, music) for name, file in files.items()}
+        return {name: self._tones(name, file, music, passing_s) for name, file in files.items()}
 
-    def _tones(self, own: str, file: Path, music: bool) -> set[str]:
+    def _tones(self, own: str, file: Path, music: bool, passing_s: float) -> set[str]:
         samples, rate = read_wav(file)
-        rest = samples[int(PASSING_S * rate) :]
+        rest = samples[int(passing_s * rate) :]
         others = [hz for name, hz in HZ.items() if name != own]
-        if music and rms(rest) > 15 and max(power(rest, hz, rate) for hz in others) < 0.3:
-            return {"music"}  # which begins softly, and may well play an A of 440 Hz
+        if music and rms(rest) > 100 and max(power(rest, hz, rate) for hz in others) < 0.3:
+            return {"music"}  # which may well play an A of 440 Hz
         loud = loud_part(rest, rate)
         if len(loud) < rate // 10:
             return set()
