@@ -51,10 +51,6 @@ class Lanes(Generic[K, T]):
     def __len__(self) -> int:
         return self._size
 
-    def busy(self) -> list[str]:
-        """Keys with work, for the log line of what blocks a stop."""
-        return [str(key) for key in self._lanes]
-
     async def drained(self) -> None:
         """Wait until no item is left."""
         while self._tasks:
