@@ -37,6 +37,9 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 say "ctid: installing the locked dependencies"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-"$venv/bin/python" -m pip install -q --require-hashes -r requirements.lock 2> >(grep -v WARNING >&2 || true)
+# --no-deps: the lock is complete. Where the resolver looks for itself, an extra (coverage[toml]) meets the newest
+# release before the pinned one, and every new release upstream would break the installation.
+"$venv/bin/python" -m pip install -q --no-deps --require-hashes -r requirements.lock 2> >(grep -v WARNING >&2 || true)
 "$venv/bin/python" -m pip install -q --no-deps --no-build-isolation -e . 2> >(grep -v WARNING >&2 || true)
+"$venv/bin/python" -m pip check >&2
 say "ctid: Python environment ready"
