@@ -224,6 +224,9 @@ class Worker:
         config.mediaConfig.transportConfig.publicAddress = self._address
         config.mediaConfig.transportConfig.port = 0
         config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
+        # pjsua follows each re-INVITE by an UPDATE that leaves one codec only; Asterisk answers that with
+        # a re-INVITE of its own, and the phone's next re-INVITE meets it (RFC 3261 section 14.1: glare)
+        config.mediaConfig.lockCodecEnabled = False
         return config
 
     def do_register(self, m: Json) -> None:
