@@ -224,8 +224,8 @@ class Worker:
         config.mediaConfig.transportConfig.publicAddress = self._address
         config.mediaConfig.transportConfig.port = 0
         config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
-        # pjsua follows each re-INVITE by an UPDATE that leaves one codec only; Asterisk answers that with
-        # a re-INVITE of its own, and the phone's next re-INVITE meets it (RFC 3261 section 14.1: glare)
+        # pjsua follows each re-INVITE by an UPDATE that leaves one codec only; Asterisk answers
+        # with a re-INVITE of its own, which the phone's next one meets (RFC 3261 section 14.1)
         config.mediaConfig.lockCodecEnabled = False
         return config
 
