@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,8 @@ queue = "q"
 def store(tmp_path: Path) -> QueuesStore:
     path = tmp_path / "queues.toml"
     path.write_text(FIRST, encoding="utf-8")
+    written_at = (NOW - timedelta(hours=1)).timestamp()  # the file's own time counts as a version's
+    os.utime(path, (written_at, written_at))
     return QueuesStore(path)
 
 
