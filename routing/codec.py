@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from routing import commands as _commands
+from routing import control_facts as _control_facts
 from routing import facts as _facts
 from routing.commands import Command
 from routing.facts import Fact
@@ -23,7 +24,7 @@ def _kinds(module: Any, base: type) -> dict[str, type]:
     }
 
 
-FACTS: dict[str, type] = _kinds(_facts, Fact)
+FACTS: dict[str, type] = _kinds(_facts, Fact) | _kinds(_control_facts, Fact)
 COMMANDS: dict[str, type] = _kinds(_commands, Command)
 
 

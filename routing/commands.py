@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from routing.facts import Channel, ConsultAsk, Party, SuperviseMode
+from routing.control_facts import ConsultAsk, SuperviseMode
+from routing.facts import Channel, Party
 from routing.ids import (
     AgentId,
     CustomerId,

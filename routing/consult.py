@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from routing import agents, control, offers, watchers
+from routing import control_facts as cf
 from routing import facts as f
 from routing.commands import BringBack, ChangeConsult, Consult
+from routing.control_facts import ConsultAsk, ConsultPhase, TransferKind
 from routing.errors import UnknownTransition
-from routing.facts import ConsultAsk, ConsultPhase, TransferKind
 from routing.floor import Floor
 from routing.ids import NO_PHONE, AgentId
 from routing.interaction_state import State
@@ -23,7 +24,7 @@ ASKS = {
 """In which phases what may be asked."""
 
 
-def requested(floor: Floor, live: Interaction, fact: f.ConsultRequested) -> None:
+def requested(floor: Floor, live: Interaction, fact: cf.ConsultRequested) -> None:
     """Ring whom the agent wants to ask."""
     if live.held or live.taker or live.consult is not None:
         raise UnknownTransition(f"{live.id} is on hold, taken over or in a consultation already")
@@ -45,7 +46,7 @@ def requested(floor: Floor, live: Interaction, fact: f.ConsultRequested) -> None
     floor.touch(live)
 
 
-def asked(floor: Floor, live: Interaction, fact: f.ConsultAsked) -> None:
+def asked(floor: Floor, live: Interaction, fact: cf.ConsultAsked) -> None:
     """On with it."""
     consult = live.consult
     if consult is None or consult.phase not in ASKS[fact.ask]:
@@ -76,7 +77,7 @@ def _complete(floor: Floor, live: Interaction, event: str) -> None:
     floor.emit(ChangeConsult(interaction=live.id, ask=ConsultAsk.COMPLETE))
 
 
-def changed(floor: Floor, live: Interaction, fact: f.ConsultChanged) -> None:
+def changed(floor: Floor, live: Interaction, fact: cf.ConsultChanged) -> None:
     """The PBX has done it, or the consulted one has gone."""
     consult = live.consult
     if consult is None:

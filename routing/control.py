@@ -6,11 +6,13 @@ again; what then follows is kept as ``Onward``.
 
 from __future__ import annotations
 
+from routing import control_facts as cf
 from routing import ending, waiting, watchers
 from routing import facts as f
 from routing.commands import BringBack, Command, Hold, Outcome, SendTo, Unhold
+from routing.control_facts import TransferKind
 from routing.errors import UnknownTransition
-from routing.facts import AgentStatus, TransferKind
+from routing.facts import AgentStatus
 from routing.floor import Floor
 from routing.ids import AgentId, QueueId
 from routing.interaction_state import State
@@ -23,7 +25,9 @@ PATIENCE_S = 40.0
 """How long a caller waits for the agent it was transferred to; then any agent of the queue."""
 
 
-def agent_release_requested(floor: Floor, live: Interaction, fact: f.AgentReleaseRequested) -> None:
+def agent_release_requested(
+    floor: Floor, live: Interaction, fact: cf.AgentReleaseRequested
+) -> None:
     """The agent is taken out; the caller waits at the head of the queue, or in another one."""
     pool = _pool(floor, live, fact.to_queue)
     live.note_cause(
@@ -33,7 +37,7 @@ def agent_release_requested(floor: Floor, live: Interaction, fact: f.AgentReleas
     leave(floor, live, "AgentReleaseRequested", Onward(pool), BringBack(interaction=live.id))
 
 
-def transfer_requested(floor: Floor, live: Interaction, fact: f.TransferRequested) -> None:
+def transfer_requested(floor: Floor, live: Interaction, fact: cf.TransferRequested) -> None:
     """Blind transfer."""
     if fact.kind is TransferKind.QUEUE:
         onward = Onward(_pool(floor, live, QueueId(fact.to)))
@@ -167,7 +171,7 @@ def _wait(floor: Floor, live: Interaction, onward: Onward) -> None:
     floor.start_own_timer(live, "patience", PATIENCE_S, widen)
 
 
-def hang_up_requested(floor: Floor, live: Interaction, fact: f.HangUpRequested) -> None:
+def hang_up_requested(floor: Floor, live: Interaction, fact: cf.HangUpRequested) -> None:
     """The agent is done: as if the phone had been put down."""
     ending.release(floor, live, "HangUpRequested", Outcome.ANSWERED)
 
@@ -175,7 +179,7 @@ def hang_up_requested(floor: Floor, live: Interaction, fact: f.HangUpRequested) 
 # --- hold ----------------------------------------------------------------------------------------
 
 
-def hold_requested(floor: Floor, live: Interaction, fact: f.HoldRequested) -> None:
+def hold_requested(floor: Floor, live: Interaction, fact: cf.HoldRequested) -> None:
     """Music for the caller, or together again."""
     if live.held == fact.hold:
         raise UnknownTransition(f"{live.id} is {'' if fact.hold else 'not '}on hold")
@@ -188,7 +192,7 @@ def hold_requested(floor: Floor, live: Interaction, fact: f.HoldRequested) -> No
         floor.emit(Unhold(interaction=live.id))
 
 
-def hold_changed(floor: Floor, live: Interaction, fact: f.HoldChanged) -> None:
+def hold_changed(floor: Floor, live: Interaction, fact: cf.HoldChanged) -> None:
     """The PBX has done it."""
     if live.state is State.TALKING and live.held != fact.held:
         live.held = fact.held

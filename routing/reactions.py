@@ -20,6 +20,7 @@ from routing import (
     supervision,
     waiting,
 )
+from routing import control_facts as cf
 from routing import facts as f
 from routing.agent_state import AgentState
 from routing.commands import LookUpCustomer, Outcome, Release
@@ -441,9 +442,9 @@ def unknown_interaction(floor: Floor, fact: f.Fact) -> None:
     """A fact about an interaction that is not live. Some may well come after the end."""
     if isinstance(fact, f.RecordingStarted | f.RecordingEnded | f.RecordingFailed | f.StepFinished):
         return
-    if isinstance(fact, f.CommandFailed | f.SupervisionEnded | f.TakeoverEnded | f.HoldChanged):
+    if isinstance(fact, f.CommandFailed | cf.SupervisionEnded | cf.TakeoverEnded | cf.HoldChanged):
         return
-    if isinstance(fact, f.SupervisionStarted | f.SupervisionModeChanged | f.ConsultChanged):
+    if isinstance(fact, cf.SupervisionStarted | cf.SupervisionModeChanged | cf.ConsultChanged):
         return
     raise UnknownTransition(f"{type(fact).__name__}: {fact} is about nothing that is live")
 
@@ -469,23 +470,23 @@ OF_INTERACTION: Final[dict[type, Callable[[Floor, Interaction, Any], None]]] = {
     f.ReleaseRequested: release_requested,
     f.CustomerAnswered: customer_answered,
     f.CustomerCallFailed: customer_call_failed,
-    f.SuperviseRequested: supervision.requested,
-    f.SuperviseModeRequested: supervision.mode_requested,
-    f.SuperviseStopRequested: supervision.stop_requested,
-    f.SupervisionStarted: supervision.started,
-    f.SupervisionModeChanged: supervision.mode_changed,
-    f.SupervisionEnded: supervision.ended,
-    f.InterceptRequested: supervision.intercept_requested,
-    f.TakenOver: supervision.taken_over,
-    f.TakeoverEnded: supervision.takeover_ended,
-    f.AgentReleaseRequested: control.agent_release_requested,
-    f.TransferRequested: control.transfer_requested,
-    f.HangUpRequested: control.hang_up_requested,
-    f.HoldRequested: control.hold_requested,
-    f.HoldChanged: control.hold_changed,
-    f.ConsultRequested: consult.requested,
-    f.ConsultAsked: consult.asked,
-    f.ConsultChanged: consult.changed,
+    cf.SuperviseRequested: supervision.requested,
+    cf.SuperviseModeRequested: supervision.mode_requested,
+    cf.SuperviseStopRequested: supervision.stop_requested,
+    cf.SupervisionStarted: supervision.started,
+    cf.SupervisionModeChanged: supervision.mode_changed,
+    cf.SupervisionEnded: supervision.ended,
+    cf.InterceptRequested: supervision.intercept_requested,
+    cf.TakenOver: supervision.taken_over,
+    cf.TakeoverEnded: supervision.takeover_ended,
+    cf.AgentReleaseRequested: control.agent_release_requested,
+    cf.TransferRequested: control.transfer_requested,
+    cf.HangUpRequested: control.hang_up_requested,
+    cf.HoldRequested: control.hold_requested,
+    cf.HoldChanged: control.hold_changed,
+    cf.ConsultRequested: consult.requested,
+    cf.ConsultAsked: consult.asked,
+    cf.ConsultChanged: consult.changed,
 }
 
 OF_FLOOR: Final[dict[type, Callable[[Floor, Any], None]]] = {

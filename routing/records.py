@@ -9,16 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from routing.agent_state import FOREMOST, AgentState
 from routing.agent_state import TABLE as AGENT_TABLE
 from routing.commands import AmendContactRecord, OfferAccount, Outcome
+from routing.control_facts import ConsultPhase, SuperviseMode
 from routing.errors import UnknownTransition
 from routing.estimate import ExpectedWait
-from routing.facts import (
-    AgentStatus,
-    Channel,
-    ConsultPhase,
-    Party,
-    PhoneState,
-    SuperviseMode,
-)
+from routing.facts import AgentStatus, Channel, Party, PhoneState
 from routing.ids import (
     AgentId,
     CustomerId,

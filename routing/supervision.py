@@ -5,6 +5,7 @@ Who may do so is not decided here (``ctid.access``): the facts come from people 
 
 from __future__ import annotations
 
+from routing import control_facts as cf
 from routing import ending, watchers
 from routing import facts as f
 from routing.commands import (
@@ -15,8 +16,9 @@ from routing.commands import (
     Supervise,
     SwitchSupervision,
 )
+from routing.control_facts import SuperviseMode
 from routing.errors import UnknownTransition
-from routing.facts import PhoneState, SuperviseMode
+from routing.facts import PhoneState
 from routing.floor import Floor
 from routing.ids import PhoneId, SupervisionId
 from routing.interaction_state import State
@@ -61,7 +63,7 @@ def _notice(floor: Floor, live: Interaction, one: Supervision, code: str) -> Non
 # --- listening, whispering, barging in -----------------------------------------------------------
 
 
-def requested(floor: Floor, live: Interaction, fact: f.SuperviseRequested) -> None:
+def requested(floor: Floor, live: Interaction, fact: cf.SuperviseRequested) -> None:
     """Ring the supervisor's phone."""
     if fact.supervision in live.supervisions:
         raise UnknownTransition(f"{fact.supervision} supervises {live.id} already")
@@ -84,7 +86,7 @@ def requested(floor: Floor, live: Interaction, fact: f.SuperviseRequested) -> No
     floor.touch(live)
 
 
-def mode_requested(floor: Floor, live: Interaction, fact: f.SuperviseModeRequested) -> None:
+def mode_requested(floor: Floor, live: Interaction, fact: cf.SuperviseModeRequested) -> None:
     """Switch without calling again."""
     one = _known(live, fact.supervision)
     if not one.active:
@@ -97,13 +99,13 @@ def mode_requested(floor: Floor, live: Interaction, fact: f.SuperviseModeRequest
         )
 
 
-def stop_requested(floor: Floor, live: Interaction, fact: f.SuperviseStopRequested) -> None:
+def stop_requested(floor: Floor, live: Interaction, fact: cf.SuperviseStopRequested) -> None:
     """Hang up the supervisor's leg; its end is told."""
     one = _known(live, fact.supervision)
     floor.emit(EndSupervision(interaction=live.id, supervision=one.id))
 
 
-def started(floor: Floor, live: Interaction, fact: f.SupervisionStarted) -> None:
+def started(floor: Floor, live: Interaction, fact: cf.SupervisionStarted) -> None:
     """The supervisor hears."""
     one = _known(live, fact.supervision)
     if not one.active:
@@ -112,7 +114,7 @@ def started(floor: Floor, live: Interaction, fact: f.SupervisionStarted) -> None
         floor.touch(live)
 
 
-def mode_changed(floor: Floor, live: Interaction, fact: f.SupervisionModeChanged) -> None:
+def mode_changed(floor: Floor, live: Interaction, fact: cf.SupervisionModeChanged) -> None:
     """Another mode, by whichever way."""
     one = _known(live, fact.supervision)
     if one.mode is not fact.mode:
@@ -121,7 +123,7 @@ def mode_changed(floor: Floor, live: Interaction, fact: f.SupervisionModeChanged
         floor.touch(live)
 
 
-def ended(floor: Floor, live: Interaction, fact: f.SupervisionEnded) -> None:
+def ended(floor: Floor, live: Interaction, fact: cf.SupervisionEnded) -> None:
     """The supervisor has left."""
     one = _known(live, fact.supervision)
     del live.supervisions[one.id]
@@ -134,7 +136,7 @@ def ended(floor: Floor, live: Interaction, fact: f.SupervisionEnded) -> None:
 # --- taking over ---------------------------------------------------------------------------------
 
 
-def intercept_requested(floor: Floor, live: Interaction, fact: f.InterceptRequested) -> None:
+def intercept_requested(floor: Floor, live: Interaction, fact: cf.InterceptRequested) -> None:
     """The supervisor takes the caller; the conversation goes on until the phone is answered."""
     if live.taker:
         raise UnknownTransition(f"{live.taker} takes {live.id} over already")
@@ -153,7 +155,7 @@ def intercept_requested(floor: Floor, live: Interaction, fact: f.InterceptReques
     floor.touch(live)
 
 
-def taken_over(floor: Floor, live: Interaction, fact: f.TakenOver) -> None:
+def taken_over(floor: Floor, live: Interaction, fact: cf.TakenOver) -> None:
     """Caller and supervisor talk; the agent wraps up."""
     live.move("TakenOver", State.TAKEN_OVER)
     agent = live.agent
@@ -175,7 +177,7 @@ def taken_over(floor: Floor, live: Interaction, fact: f.TakenOver) -> None:
     floor.touch(live)
 
 
-def takeover_ended(floor: Floor, live: Interaction, fact: f.TakeoverEnded) -> None:
+def takeover_ended(floor: Floor, live: Interaction, fact: cf.TakeoverEnded) -> None:
     """The supervisor left (the caller is released), or never came (nothing has changed)."""
     if live.state is State.TAKEN_OVER:
         watchers.count_takeover(floor, live)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from routing.facts import AgentStatus, Channel, Party, SuperviseMode
+from routing.control_facts import SuperviseMode
+from routing.facts import AgentStatus, Channel, Party
 from routing.ids import (
     AgentId,
     CustomerId,

@@ -11,8 +11,7 @@ from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem, invalid
 from ctid.http.models import CallBody, ConsultAskBody, ConsultBody, Interaction, TransferBody
 from ctid.view_json import view_json
-from routing.facts import (
-    CallRequested,
+from routing.control_facts import (
     ConsultAsked,
     ConsultRequested,
     HangUpRequested,
@@ -20,6 +19,7 @@ from routing.facts import (
     TransferKind,
     TransferRequested,
 )
+from routing.facts import CallRequested
 from routing.ids import InteractionId
 
 MAX_NUMBER = 32

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from routing.facts import AgentStatus, Channel, ConsultAsk, SuperviseMode, TransferKind
+from routing.control_facts import ConsultAsk, SuperviseMode, TransferKind
+from routing.facts import AgentStatus, Channel
 
 
 def one_line(value: str) -> str:

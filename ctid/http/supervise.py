@@ -15,15 +15,14 @@ from ctid.http.models import (
     SuperviseBody,
     SuperviseModeBody,
 )
-from routing.facts import (
+from routing.control_facts import (
     AgentReleaseRequested,
-    Fact,
     InterceptRequested,
-    ReleaseRequested,
     SuperviseModeRequested,
     SuperviseRequested,
     SuperviseStopRequested,
 )
+from routing.facts import Fact, ReleaseRequested
 from routing.ids import SupervisionId
 from routing.views import InteractionView, SupervisorView
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from routing import control_facts as cf
 from routing import facts as f
 from routing.commands import FileContactRecord
 from routing.engine import Engine
@@ -308,10 +309,10 @@ def test_a_conversation_of_no_queue_needs_one_to_go_to() -> None:
     found = f.InteractionRestored(interaction=I, snapshot={}, present=True, agent=AgentId("1"))
     engine.handle(found, NOON)
     with pytest.raises(UnknownTransition, match="say which queue"):
-        engine.handle(f.AgentReleaseRequested(interaction=I, by="sue"), NOON)
+        engine.handle(cf.AgentReleaseRequested(interaction=I, by="sue"), NOON)
     with pytest.raises(UnknownTransition, match="say which queue"):
         engine.handle(
-            f.ConsultRequested(interaction=I, by="1", kind=f.TransferKind.NUMBER, to="1"), NOON
+            cf.ConsultRequested(interaction=I, by="1", kind=cf.TransferKind.NUMBER, to="1"), NOON
         )
     play(engine, ">> HoldRequested interaction=i by=1 hold=yes\n<< Hold music=default")
 
@@ -493,7 +494,7 @@ def test_a_colleague_who_still_wraps_it_up_can_be_consulted_and_take_it() -> Non
 
 
 def test_digits_at_the_supervisors_phone() -> None:
-    assert [mode_of(d) for d in "456"] == list(f.SuperviseMode)
+    assert [mode_of(d) for d in "456"] == list(cf.SuperviseMode)
     assert mode_of("9") is None
 
 

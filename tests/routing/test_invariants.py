@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from routing import control_facts as cf
 from routing import facts as f
 from routing.commands import Prompt
 from routing.errors import RoutingError
@@ -289,12 +290,15 @@ class House(RuleBasedStateMachine):
         if not live:
             return
         i = live[pick % len(live)].id
-        kind = f.TransferKind
+        kind = cf.TransferKind
         where = {kind.AGENT: name, kind.QUEUE: "strict", kind.NUMBER: "110"}
         asked = (
-            *(f.TransferRequested(interaction=i, by="x", kind=k, to=to) for k, to in where.items()),
-            f.AgentReleaseRequested(interaction=i, by="boss"),
-            f.HangUpRequested(interaction=i, by="x"),
+            *(
+                cf.TransferRequested(interaction=i, by="x", kind=k, to=to)
+                for k, to in where.items()
+            ),
+            cf.AgentReleaseRequested(interaction=i, by="boss"),
+            cf.HangUpRequested(interaction=i, by="x"),
         )
         self._try(asked[pick % len(asked)])
 

@@ -8,6 +8,7 @@ from math import inf
 
 import pytest
 
+from routing import control_facts as cf
 from routing import diagrams
 from routing import engine as engine_module
 from routing import facts as f
@@ -602,6 +603,6 @@ def test_a_wrap_up_of_which_the_pbx_says_that_it_is_a_conversation() -> None:
 def test_unknown_things_are_refused_by_name() -> None:
     engine = open_house((queue(),), ())
     with pytest.raises(UnknownTransition, match="nothing that is live"):
-        engine.handle(f.HangUpRequested(interaction=I, by="1"), NOON)
+        engine.handle(cf.HangUpRequested(interaction=I, by="1"), NOON)
     assert engine.announced_waits()[QueueId("news")]["announced"] == 0
     assert engine.queue_view(QueueId("news"), NOON).waiting < inf

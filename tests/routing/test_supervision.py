@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from routing import commands as c
+from routing import control_facts as cf
 from routing import facts as f
+from routing.control_facts import SuperviseMode, TransferKind
 from routing.engine import Engine
 from routing.errors import RoutingError
-from routing.facts import PhoneState, SuperviseMode, TransferKind
+from routing.facts import PhoneState
 from routing.ids import AgentId, InteractionId, OfferId, PhoneId, QueueId, SupervisionId
 from tests.routing.playbook import picture
 from tests.routing.samples import NOON, agent, open_house, queue
@@ -59,8 +61,8 @@ def scene() -> Scene:
     return scene
 
 
-def supervise(by: str = "sue", phone: PhoneId = BOSS, name: str = "v1") -> f.SuperviseRequested:
-    return f.SuperviseRequested(
+def supervise(by: str = "sue", phone: PhoneId = BOSS, name: str = "v1") -> cf.SuperviseRequested:
+    return cf.SuperviseRequested(
         interaction=I1,
         supervision=SupervisionId(name),
         mode=SuperviseMode.MONITOR,
@@ -71,13 +73,13 @@ def supervise(by: str = "sue", phone: PhoneId = BOSS, name: str = "v1") -> f.Sup
 
 def test_modes_are_what_the_pbx_says(scene: Scene) -> None:
     assert scene.tell(supervise()) == ["Supervise"]
-    barge = f.SuperviseModeRequested(interaction=I1, supervision=V1, mode=SuperviseMode.BARGE)
+    barge = cf.SuperviseModeRequested(interaction=I1, supervision=V1, mode=SuperviseMode.BARGE)
     scene.refused(barge)  # the phone has not answered yet
-    scene.tell(f.SupervisionStarted(interaction=I1, supervision=V1))
+    scene.tell(cf.SupervisionStarted(interaction=I1, supervision=V1))
     assert scene.tell(barge) == ["SwitchSupervision"]
     [before] = scene.engine.interaction_view(I1).supervisors
     assert before.mode is SuperviseMode.MONITOR
-    scene.tell(f.SupervisionModeChanged(interaction=I1, supervision=V1, mode=SuperviseMode.BARGE))
+    scene.tell(cf.SupervisionModeChanged(interaction=I1, supervision=V1, mode=SuperviseMode.BARGE))
     [after] = scene.engine.interaction_view(I1).supervisors
     assert (after.mode, after.active) == (SuperviseMode.BARGE, True)
     ends = scene.tell(f.CallerHungUp(interaction=I1))
@@ -94,21 +96,21 @@ def test_several_supervise_but_nobody_twice_and_no_phone_that_cannot(scene: Scen
     scene.tell(f.PhoneStateChanged(phone=PhoneId("p9"), state=PhoneState.IDLE))
     scene.tell(supervise(by="tom", phone=PhoneId("p9"), name="v2"))
     assert len(scene.engine.interaction_view(I1).supervisors) == 2
-    scene.tell(f.SupervisionEnded(interaction=I1, supervision=V1, reason="busy"))
+    scene.tell(cf.SupervisionEnded(interaction=I1, supervision=V1, reason="busy"))
     assert [s.by for s in scene.engine.interaction_view(I1).supervisors] == ["tom"]
 
 
 def test_a_take_over_frees_the_agent_and_its_end_is_the_callers(scene: Scene) -> None:
-    ask = f.InterceptRequested(interaction=I1, by="sue", phone=BOSS, reason="vip")
+    ask = cf.InterceptRequested(interaction=I1, by="sue", phone=BOSS, reason="vip")
     assert scene.tell(ask) == ["Intercept"]
     scene.refused(ask)
     assert scene.engine.interaction_view(I1).state == "talking"
-    scene.tell(f.TakenOver(interaction=I1))
+    scene.tell(cf.TakenOver(interaction=I1))
     view = scene.engine.interaction_view(I1)
     assert (view.state, view.taken_over_by, view.agent) == ("taken_over", "sue", None)
     assert scene.engine.agent_view(ONE).state == "wrap_up"
     scene.now += 50
-    assert scene.tell(f.TakeoverEnded(interaction=I1, connected=True)) == ["Release"]
+    assert scene.tell(cf.TakeoverEnded(interaction=I1, connected=True)) == ["Release"]
     scene.tell(f.CallerHungUp(interaction=I1))
     account = next(x.account for x in scene.last if isinstance(x, c.FileContactRecord))
     assert account.outcome is c.Outcome.ANSWERED
@@ -116,10 +118,10 @@ def test_a_take_over_frees_the_agent_and_its_end_is_the_callers(scene: Scene) ->
 
 
 def test_a_take_over_that_nobody_answers_changes_nothing(scene: Scene) -> None:
-    scene.tell(f.InterceptRequested(interaction=I1, by="sue", phone=BOSS))
-    scene.tell(f.TakeoverEnded(interaction=I1, connected=False, reason="no answer"))
+    scene.tell(cf.InterceptRequested(interaction=I1, by="sue", phone=BOSS))
+    scene.tell(cf.TakeoverEnded(interaction=I1, connected=False, reason="no answer"))
     assert scene.engine.interaction_view(I1).state == "talking"
-    scene.tell(f.InterceptRequested(interaction=I1, by="sue", phone=BOSS))
+    scene.tell(cf.InterceptRequested(interaction=I1, by="sue", phone=BOSS))
 
 
 def test_a_released_agent_leaves_the_caller_at_the_head_of_the_queue(scene: Scene) -> None:
@@ -127,7 +129,7 @@ def test_a_released_agent_leaves_the_caller_at_the_head_of_the_queue(scene: Scen
         scene.tell(
             f.InteractionArrived(interaction=InteractionId(f"i{n}"), caller=f.Party(), did="news")
         )
-    released = f.AgentReleaseRequested(interaction=I1, by="sue", reason="asleep")
+    released = cf.AgentReleaseRequested(interaction=I1, by="sue", reason="asleep")
     assert scene.tell(released) == ["BringBack"]
     assert scene.engine.agent_view(ONE).state == "wrap_up"
     scene.tell(f.CallerReturned(interaction=I1))
@@ -138,15 +140,15 @@ def test_a_released_agent_leaves_the_caller_at_the_head_of_the_queue(scene: Scen
 
 
 def test_a_caller_who_does_not_come_back_is_released(scene: Scene) -> None:
-    scene.tell(f.AgentReleaseRequested(interaction=I1, by="sue", to_queue=QueueId("ads")))
+    scene.tell(cf.AgentReleaseRequested(interaction=I1, by="sue", to_queue=QueueId("ads")))
     assert scene.tell(f.CommandFailed(command="BringBack", reason="gone", interaction=I1)) == [
         "Release"
     ]
 
 
 def test_transfers(scene: Scene) -> None:
-    def to(kind: TransferKind, name: str) -> f.TransferRequested:
-        return f.TransferRequested(interaction=I1, by="1", kind=kind, to=name)
+    def to(kind: TransferKind, name: str) -> cf.TransferRequested:
+        return cf.TransferRequested(interaction=I1, by="1", kind=kind, to=name)
 
     scene.refused(to(TransferKind.AGENT, "2"))  # logged out
     scene.refused(to(TransferKind.AGENT, "1"))  # oneself
@@ -163,10 +165,10 @@ def test_transfers(scene: Scene) -> None:
 
 
 def test_hold_is_what_the_pbx_says_and_ends_with_the_conversation(scene: Scene) -> None:
-    hold = f.HoldRequested(interaction=I1, by="1", hold=True)
-    scene.refused(f.HoldRequested(interaction=I1, by="1", hold=False))
+    hold = cf.HoldRequested(interaction=I1, by="1", hold=True)
+    scene.refused(cf.HoldRequested(interaction=I1, by="1", hold=False))
     assert scene.tell(hold) == ["Hold"]
-    scene.tell(f.HoldChanged(interaction=I1, held=True))
+    scene.tell(cf.HoldChanged(interaction=I1, held=True))
     assert scene.engine.interaction_view(I1).on_hold
     scene.refused(hold)
     assert scene.tell(f.AgentHungUp(interaction=I1, agent=ONE)) == ["Release"]

@@ -23,7 +23,8 @@ from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
 from ctid.telephony.asterisk.midcall import Midcall
 from ctid.telephony.port import SwitchError
 from routing import commands as c
-from routing.facts import AgentHungUp, ConsultAsk, ConsultChanged, ConsultPhase, ExternalEnded
+from routing.control_facts import ConsultAsk, ConsultChanged, ConsultPhase
+from routing.facts import AgentHungUp, ExternalEnded
 from routing.ids import AgentId, InteractionId, PhoneId
 
 log = structlog.get_logger(__name__)

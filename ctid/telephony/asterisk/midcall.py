@@ -25,7 +25,8 @@ from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
 from ctid.telephony.asterisk.supervise import Spies
 from ctid.telephony.port import SwitchError
 from routing import commands as c
-from routing.facts import AgentHungUp, CallerReturned, HoldChanged, TakenOver, TakeoverEnded
+from routing.control_facts import HoldChanged, TakenOver, TakeoverEnded
+from routing.facts import AgentHungUp, CallerReturned
 from routing.ids import InteractionId
 
 log = structlog.get_logger(__name__)

@@ -21,8 +21,8 @@ from ctid.telephony.asterisk.census import Facts
 from ctid.telephony.asterisk.legs import Board, Call
 from ctid.telephony.port import SwitchError
 from routing import commands as c
-from routing.facts import SuperviseMode, SupervisionEnded, SupervisionModeChanged
-from routing.facts import SupervisionStarted as Started
+from routing.control_facts import SuperviseMode, SupervisionEnded, SupervisionModeChanged
+from routing.control_facts import SupervisionStarted as Started
 from routing.ids import InteractionId, SupervisionId
 from routing.supervision import DIGITS, mode_of
 

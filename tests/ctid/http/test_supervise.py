@@ -9,7 +9,7 @@ import pytest
 
 from crmcore import audit as trail
 from crmcore.access import SYSTEM
-from routing.facts import (
+from routing.control_facts import (
     AgentReleaseRequested,
     HangUpRequested,
     HoldRequested,
