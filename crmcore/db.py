@@ -8,8 +8,9 @@ thread. The door into that thread is aiosqlite's public ``Connection.commit()``:
 ``sqlite3.connect``), so its ``commit`` works off the functions that wait.
 
 Writes that wait at the same moment share one ``BEGIN IMMEDIATE .. COMMIT`` and thereby one fsync;
-each runs under its own SAVEPOINT, so one that fails takes nobody along. Callers are answered after
-the COMMIT (WAL with ``synchronous=FULL``: it survives a loss of power, see
+each runs under its own SAVEPOINT, so one that fails takes nobody along. A write that no person
+waits for (``soon``) waits up to ``SOON_S`` for such company. Callers are answered after the COMMIT
+(WAL with ``synchronous=FULL``: it survives a loss of power, see
 https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
 
@@ -38,6 +39,7 @@ CHECKPOINT_BYTES = 32 * 1024 * 1024
 _MMAP_BYTES = 2 * 1024 * 1024 * 1024
 GROUP_MAX = 128
 GROUP_TIME_S = 0.025
+SOON_S = 0.025
 _UNSET: Any = object()
 
 
@@ -54,6 +56,12 @@ class _Job(Generic[T]):
         self.error: BaseException | None = None
         self.abandoned = False
         self.after: Callable[[], None] | None = None
+
+    def give_up(self, why: Exception) -> None:
+        """In the loop's thread: nobody waits any longer."""
+        self.abandoned = True
+        if not self.future.done():
+            self.future.set_exception(why)
 
     def deliver(self) -> None:
         """In the loop's thread: answer the caller, if it still waits."""
@@ -185,6 +193,7 @@ class _Connection:
     def __init__(self, raw: aiosqlite.Connection, lane: _Lane) -> None:
         self.raw = raw
         self.lane = lane
+        self._soon: asyncio.TimerHandle | None = None
 
     @classmethod
     async def open(cls, path: Path, mode: str, *, cache_kib: int) -> _Connection:
@@ -227,12 +236,27 @@ class _Connection:
             await raw.execute_fetchall(f"PRAGMA {pragma}")  # an open row would hold a snapshot
         return cls(raw, lane)
 
-    def submit(self, job: _Job[Any], *, bulk: bool = False) -> None:
-        """Queue the job and start the lane if it sleeps."""
+    def submit(self, job: _Job[Any], *, bulk: bool = False, soon: bool = False) -> None:
+        """Queue the job and start the lane if it sleeps; ``soon``: within ``SOON_S``."""
         lane = self.lane
         with lane.guard:
             (lane.bulk if bulk else lane.inbox).append(job)
             if lane.kicked:
+                return
+            if soon:
+                if self._soon is None:
+                    self._soon = job.loop.call_later(SOON_S, self._kick)
+                return
+        self._kick()
+
+    def _kick(self) -> None:
+        """Let the lane work off what waits."""
+        lane = self.lane
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        with lane.guard:
+            if lane.kicked or not (lane.inbox or lane.bulk):
                 return
             lane.kicked = True
         # Run up to its first suspension, aiosqlite's coroutine has put ``commit`` into the
@@ -255,9 +279,9 @@ class _Connection:
         finally:
             step.close()
 
-    async def run(self, job: _Job[T], *, bulk: bool = False) -> T:
+    async def run(self, job: _Job[T], *, bulk: bool = False, soon: bool = False) -> T:
         """Queue the job and wait for its answer."""
-        self.submit(job, bulk=bulk)
+        self.submit(job, bulk=bulk, soon=soon)
         return await job.future
 
 
@@ -323,9 +347,11 @@ class Database:
         *,
         timeout_s: float = 60.0,
         bulk: bool = False,
+        soon: bool = False,
     ) -> T:
         """Run ``fn(connection)`` as one transaction and answer after its COMMIT.
 
+        ``soon``: no person waits for it, so it may wait ``SOON_S`` to share another's commit.
         ``bulk`` is for the steps of an import and the like: each has a transaction of its own and
         lets every other write go first.
         ``fn`` runs in the writer's thread: plain synchronous ``sqlite3`` calls, no BEGIN or COMMIT
@@ -338,7 +364,7 @@ class Database:
             raise StoreClosed("the store is closed")
         if self._waiting >= self.max_waiting:
             raise StoreBusy(f"{self._waiting} writes wait already; try again later")
-        return await self._wait(self._writer, _Job(fn), timeout_s, bulk=bulk)
+        return await self._wait(self._writer, _Job(fn), timeout_s, bulk=bulk, soon=soon)
 
     async def read(
         self,
@@ -370,21 +396,27 @@ class Database:
             raise
 
     async def _wait(
-        self, connection: _Connection, job: _Job[T], timeout_s: float, *, bulk: bool = False
+        self,
+        connection: _Connection,
+        job: _Job[T],
+        timeout_s: float,
+        *,
+        bulk: bool = False,
+        soon: bool = False,
     ) -> T:
         self._waiting += 1
+        late = job.loop.call_later(
+            timeout_s,
+            job.give_up,
+            StoreBusy(f"the store did not answer within {timeout_s:g} s"),
+        )
         try:
-            async with asyncio.timeout(timeout_s):
-                return await connection.run(job, bulk=bulk)
-        except TimeoutError as error:
-            if job.error is error:  # the function's own
-                raise
-            job.abandoned = True
-            raise StoreBusy(f"the store did not answer within {timeout_s:g} s") from error
+            return await connection.run(job, bulk=bulk, soon=soon)
         except asyncio.CancelledError:
             job.abandoned = True
             raise
         finally:
+            late.cancel()
             self._waiting -= 1
 
     async def backup_to(self, target: Path | str) -> None:

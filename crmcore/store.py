@@ -123,12 +123,15 @@ class Store:
         return await self.db.write(
             lambda conn: contact_records.file(
                 conn, account, now, team=team, direction=direction, plan=self.plan
-            )
+            ),
+            soon=True,
         )
 
     async def amend_contact_record(self, command: AmendContactRecord, now: float) -> bool:
         """Add disposition, notes or wrap-up time; kept for later if the record is not there yet."""
-        return await self.db.write(lambda conn: contact_records.amend(conn, command, now))
+        return await self.db.write(
+            lambda conn: contact_records.amend(conn, command, now), soon=True
+        )
 
     async def put_recording(
         self,
@@ -156,7 +159,8 @@ class Store:
                 size=size,
                 duration_s=duration_s,
                 reason=reason,
-            )
+            ),
+            soon=True,
         )
 
     async def recording(self, actor: Actor, recording: str) -> Row:

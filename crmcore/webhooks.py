@@ -43,6 +43,7 @@ EVENTS = (
 )
 WAITS_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0, 86400.0)
 KEEP_S = 30 * 86400.0
+GATHER_S = 0.1
 
 
 def create(conn: sqlite3.Connection, actor: Actor, url: str, events: list[str], now: float) -> Row:
@@ -235,6 +236,7 @@ class Dispatcher:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+            await asyncio.sleep(GATHER_S)  # records of a busy moment share one look
             self._wake.clear()
 
     async def send_due(self) -> float | None:

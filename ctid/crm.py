@@ -30,7 +30,7 @@ class Crm:
 
     async def pop_as(self, caller: Party, agent: AgentId) -> tuple[PopJson, Party]:
         """The pop and the caller as this agent's user may see them; nothing without a user."""
-        user = await self._store.users.of_agent(agent)
+        user = self._people.get(agent) or await self._store.users.of_agent(agent)
         if user is None:
             return PopJson(customer=None, candidates=[], history=[], attributes={}), Party()
         actor = self._store.actor(user)

@@ -1,6 +1,6 @@
 """One AMI connection: panoramisk's protocol with its known hazards closed.
 
-- UTF-8 split across reads: decoded incrementally.
+- UTF-8 split across reads: a message is decoded once it is whole.
 - A message without end, or a peer that is no Asterisk: the connection is dropped.
 - Actions are never sent again after a reconnect; each has a deadline.
 - Events nobody wants are dropped before they are parsed.
@@ -11,7 +11,6 @@ Source: Asterisk documentation, "AMI v2 Specification".
 from __future__ import annotations
 
 import asyncio
-import codecs
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,11 +22,11 @@ from panoramisk.message import Message
 log = structlog.get_logger(__name__)
 
 MAX_MESSAGE = 512 * 1024
-"""Characters. ListCommands is the longest message and has about 10,000."""
-BANNER = "Asterisk Call Manager/"
-END = "\r\n\r\n"
+"""Bytes. ListCommands is the longest message and has about 10,000."""
+BANNER = b"Asterisk Call Manager/"
+END = b"\r\n\r\n"
 
-UNASKED = frozenset({"OriginateResponse"})
+UNASKED = frozenset({b"OriginateResponse"})
 """Events that carry the ActionID of an action which was answered long before."""
 
 Event = Mapping[str, str]
@@ -41,6 +40,10 @@ class AmiError(Exception):
         self.unknown = unknown
 
 
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
 def parse_event(block: str) -> dict[str, str]:
     """Headers of one message; of a repeated one the first counts."""
     fields: dict[str, str] = {}
@@ -49,6 +52,13 @@ def parse_event(block: str) -> dict[str, str]:
         if sep and key not in fields:
             fields[key] = value.strip()
     return fields
+
+
+def _too_late(answer: asyncio.Future[Any], what: str, timeout_s: float) -> None:
+    if not answer.done():
+        answer.set_exception(
+            AmiError(f"{what} was not answered within {timeout_s:g} s", unknown=True)
+        )
 
 
 class _Action(Action):  # type: ignore[misc]  # panoramisk has no types
@@ -63,10 +73,9 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc]  # panoramisk has no typ
     """``wanted``: names of events to hand to ``on_event``; the rest is dropped unparsed."""
 
     def __init__(self, wanted: frozenset[str], on_event: Callable[[Event], None]) -> None:
-        self._wanted = wanted
+        self._wanted = frozenset(name.encode() for name in wanted)
         self._on_event = on_event
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._rest = ""
+        self._rest = b""
         self.encoding = "utf-8"
         self.closed = True
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -77,35 +86,36 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc]  # panoramisk has no typ
     def data_received(self, data: bytes) -> None:
         if self.closed:
             return
-        text = self._rest + self._decoder.decode(data)
+        buffer = self._rest + data
         if self.version is None:
-            line, sep, after = text.partition("\r\n")
-            if not text.startswith(BANNER[: len(text)]) or (not sep and len(text) > 200):
+            line, sep, after = buffer.partition(b"\r\n")
+            if not buffer.startswith(BANNER[: len(buffer)]) or (not sep and len(buffer) > 200):
                 self.drop("the peer is no Asterisk Call Manager")
                 return
             if not sep:
-                self._rest = text
+                self._rest = buffer
                 return
-            self.version = line[len(BANNER) :]
-            text = after
-        *blocks, self._rest = text.split(END)
+            self.version = _text(line[len(BANNER) :])
+            buffer = after
+        *blocks, self._rest = buffer.split(END)
         if len(self._rest) > MAX_MESSAGE:
             self.drop("a message without end")
             return
         for block in blocks:
-            self._message(block.lstrip("\r\n"))
+            self._message(block.lstrip(b"\r\n"))
             if self.closed:
                 return
 
-    def _message(self, block: str) -> None:
-        if block.startswith("Event: "):
-            name = block[7 : block.find("\r\n")] if "\r\n" in block else block[7:]
-            if "\r\nActionID: " not in block or name in UNASKED:
-                if name == "FullyBooted":
+    def _message(self, raw: bytes) -> None:
+        if raw.startswith(b"Event: "):
+            name = raw[7:].partition(b"\r\n")[0]
+            if b"\r\nActionID: " not in raw or name in UNASKED:
+                if name == b"FullyBooted":
                     self.booted.set()
                 elif name in self._wanted:
-                    self._event(parse_event(block))
+                    self._event(parse_event(_text(raw)))
                 return
+        block = _text(raw)
         try:
             message = Message.from_line(block)
             if message is not None:
@@ -138,14 +148,13 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc]  # panoramisk has no typ
         action = _Action(dict(headers))
         # registered, encoded and written by panoramisk; nothing here is ever sent twice
         future = self.send(action)
+        late = asyncio.get_running_loop().call_later(
+            timeout_s, _too_late, future, f"AMI {headers['Action']}", timeout_s
+        )
         try:
-            async with asyncio.timeout(timeout_s):
-                answer = await future
-        except TimeoutError:
-            raise AmiError(
-                f"AMI {headers['Action']} was not answered within {timeout_s:g} s", unknown=True
-            ) from None
+            answer = await future
         finally:
+            late.cancel()
             self.responses.pop(action.id, None)
         first = answer[0] if isinstance(answer, list) else answer
         if not first.success:

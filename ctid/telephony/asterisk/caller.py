@@ -186,6 +186,7 @@ class Caller:
             await session.command(encode.mark(self.call.interaction))
             while not session.closed and not session.hung_up:
                 if not self._inbox:
+                    session.acknowledge()
                     self._wake.clear()
                     await self._wake.wait()
                     continue

@@ -113,7 +113,6 @@ class AgiSession(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.closed:
             return
-        self._acknowledge()
         buffer = self._buffer + data
         *lines, rest = buffer.split(b"\n")
         if len(rest) > MAX_LINE:
@@ -134,12 +133,6 @@ class AgiSession(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
-
-    def _acknowledge(self) -> None:
-        # Asterisk writes a reply and "HANGUP" separately, with Nagle's algorithm on: without an
-        # acknowledgement at once the second comes 40 ms late (measured; tcp(7), TCP_QUICKACK)
-        if self._socket is not None:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     # --- lines ---
 
@@ -176,6 +169,7 @@ class AgiSession(asyncio.Protocol):
         self._in_header = False
         if self._deadline is not None:
             self._deadline.cancel()
+        self.acknowledge()
         self._server.on_session(self)
 
     def _reply(self, reply: AgiReply) -> None:
@@ -202,12 +196,23 @@ class AgiSession(asyncio.Protocol):
         self._transport.write(line.encode() + b"\n")
         if timeout_s is None:
             return await waiting
+        late = asyncio.get_running_loop().call_later(
+            timeout_s, self._break, f"no answer in time ({timeout_s:g} s) to {line[:60]!r}"
+        )
         try:
-            async with asyncio.timeout(timeout_s):
-                return await waiting
-        except TimeoutError:
-            self._break(f"no answer within {timeout_s:g} s to {line[:60]!r}")
-            raise AgiError("Asterisk did not answer in time") from None
+            return await waiting
+        finally:
+            late.cancel()
+
+    def acknowledge(self) -> None:
+        """Tell Asterisk at once that its last line has arrived; for when no command follows.
+
+        Asterisk writes a reply and ``HANGUP`` separately, with Nagle's algorithm on: the second
+        waits for the acknowledgement of the first, which the next command carries or which comes
+        40 ms late (measured; tcp(7), TCP_QUICKACK).
+        """
+        if self._socket is not None and not self.closed:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     @property
     def idle(self) -> bool:
@@ -224,9 +229,9 @@ class AgiSession(asyncio.Protocol):
         log.warning("agi_session_broken", peer=self.peer, why=why)
         if self._transport is not None:
             self._transport.abort()
-        self._end()
+        self._end(why)
 
-    def _end(self) -> None:
+    def _end(self, why: str = "the session is closed") -> None:
         if self._deadline is not None:
             self._deadline.cancel()
         if self.closed:
@@ -235,7 +240,7 @@ class AgiSession(asyncio.Protocol):
         self._server.forget(self)
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
-            waiting.set_exception(AgiError("the session is closed"))
+            waiting.set_exception(AgiError(why))
             waiting.exception()  # the one who waited may be gone
         if self.on_close is not None:
             self.on_close()

@@ -18,20 +18,20 @@ from routing import commands as c
 from routing import facts as f
 from routing.ids import AgentId, InteractionId, OfferId, PhoneId, QueueId, RecordingId, StepId
 from sim.lab import Lab, LabInfo
-from sim.lab.process import port_is_free
+from sim.lab.process import free_port
 from sim.phones.udp import CallerPool, UdpCall
 from tests.ctid.telephony.fault_proxy import FaultProxy
 from tests.ctid.telephony.hand_phones import FactLog, HandPhones
 
 PHONES = ("1001", "1002", "1003", "1004")
-PHONE_PORT = 16471
+PHONE_PORT = free_port("127.0.0.3", udp=True, tcp=False)  # the same for every test of a run
 SESSION = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def lab_info() -> Iterator[LabInfo]:
     contacts = {user: f"sip:{user}@127.0.0.3:{PHONE_PORT}" for user in PHONES}
-    agi = next(p for p in range(24573, 24673) if port_is_free("127.0.0.1", p, udp=False, tcp=True))
+    agi = free_port("127.0.0.1", udp=False, tcp=True)
     with Lab("telephony", agi_port=agi, agents=8, static_phones=contacts, quiet=True) as info:
         yield info
 
