@@ -154,6 +154,7 @@ async def test_agents_decline_or_are_withdrawn(world: World, outside: HandPhones
     world.phones.ringing(leg)
     await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
     await world.facts.next(f.OfferEnded, offer=offer)
+    await asyncio.wait_for(leg.ended.wait(), 5)
     assert leg.ended_by == "cancelled"
 
 
@@ -186,6 +187,7 @@ async def test_the_customer_does_not_answer(world: World, outside: HandPhones) -
     customer = await outside.next_call()
     outside.ringing(customer)
     await world.facts.next(f.CustomerCallFailed, interaction=interaction)
+    await asyncio.wait_for(customer.ended.wait(), 5)
     assert customer.ended_by == "cancelled"
     await call_customer(world, interaction)  # the next turn
     outside.answer(await outside.next_call())
