@@ -185,7 +185,9 @@ def _work(agent: AgentRecord, live: Interaction, pool: Pool) -> Iterator[Reason]
     held = [e for e in agent.engagements.values() if e.interaction != live.id]
     for engagement in agent.engagements.values():
         if engagement.interaction == live.id:
-            yield Reason(code="asked_now", change="wait")
+            asked = engagement.state in (AgentState.RESERVED, AgentState.RINGING)
+            code, change = ("asked_now", "wait") if asked else ("serves_it", "finish")
+            yield Reason(code=code, change=change)
     blocking = [e for e in held if channel in capacity.exclusive or e.channel in capacity.exclusive]
     for engagement in blocking:
         until = engagement.until if engagement.state is AgentState.WRAP_UP else None

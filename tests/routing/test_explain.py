@@ -82,6 +82,14 @@ def test_presence_and_work() -> None:
     assert reasons(told, "8") == [("capacity", "finish", None)]
     assert reasons(explained(engine, "k"), "5") == [("asked_now", "wait", None)]
     assert explained(engine, "k").asked_now == ("5",)
+    play(
+        engine,
+        """
+        >> OfferAnswered interaction=k offer=k.o2 agent=5
+        << StartRecording interaction=k
+        """,
+    )
+    assert reasons(explained(engine, "k"), "5") == [("serves_it", "finish", None)]
 
 
 def test_skills_levels_and_penalties() -> None:
