@@ -181,7 +181,13 @@ def _deliver(group: list[_Job[Any]]) -> None:
 
 _PRAGMAS = {
     # checkpoints are made by a connection of their own, so that no write waits for one
-    "write": ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0"),
+    # analysis_limit: "PRAGMA optimize" looks at so many rows of an index, not at millions
+    "write": (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "wal_autocheckpoint=0",
+        "analysis_limit=400",
+    ),
     "read": ("query_only=ON", f"mmap_size={_MMAP_BYTES}"),
     "bare": ("synchronous=FULL", f"journal_size_limit={CHECKPOINT_BYTES // 2}"),
 }

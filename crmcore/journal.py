@@ -274,14 +274,15 @@ class Journal:
         """Recompute the chain. Returns the head's ``seq`` if it holds, else ``None``."""
         return await self._db.read(_verify, timeout_s=600)
 
-    async def compact(self, before_at: float, *, chunk: int = 2000) -> int:
+    async def compact(self, before_at: float, *, chunk: int = 500) -> int:
         """Delete entries older than ``before_at`` (Unix seconds), in short transactions.
 
-        Stops before the first entry of an interaction that is still live. Returns how many went.
+        Stops before the first entry of an interaction that is still live, and lets every other
+        write go first. Returns how many went.
         """
         gone = 0
         while True:
-            count = await self._db.write(lambda conn: _compact(conn, before_at, chunk))
+            count = await self._db.write(lambda conn: _compact(conn, before_at, chunk), bulk=True)
             gone += count
             if count < chunk:
                 return gone

@@ -133,7 +133,9 @@ class Daemon:
         self._continuity = Continuity(self._engine, self._journal)
         self._timers = Timers(self._report)
         self._crm = crm = Crm(store)
-        self._duties = CrmDuties(store, self._hub, clock, self._plan)
+        self._duties = CrmDuties(
+            store, self._hub, clock, self._plan, journal_days=settings.store.journal_days
+        )
         self._keeper = RecordingKeeper(
             self._plan, crm, clock, lambda i: self._announcer.contact_record(i, "recording")
         )

@@ -1,10 +1,14 @@
-"""What the CRM has to do by itself: tell webhooks, remind of tasks, finish what was erased."""
+"""What the CRM has to do by itself: tell webhooks, remind of tasks, finish erasures, stay small."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from typing import Any
 
+import structlog
+
+from crmcore.errors import StoreError
 from crmcore.privacy import ErasePort
 from crmcore.store import Store
 from ctid.clock import Clock
@@ -15,16 +19,32 @@ from ctid.tasks import cancel_and_wait, spawn
 from ctid.webhook_sender import WebhookSender
 from recorder.plan import RecordingPlan
 
+log = structlog.get_logger(__name__)
+
+DAY_S = 86400.0
+
 
 class CrmDuties:
-    """Runs from ``start`` to ``close``. ``ports``: what else has to forget a person."""
+    """Runs from ``start`` to ``close``. ``ports``: what else has to forget a person.
 
-    def __init__(self, store: Store, hub: EventHub, clock: Clock, plan: RecordingPlan) -> None:
+    ``journal_days``: how long the journal's entries stay; 0: for ever.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        hub: EventHub,
+        clock: Clock,
+        plan: RecordingPlan,
+        *,
+        journal_days: int = 0,
+    ) -> None:
         self.ports: tuple[ErasePort, ...] = (RecordingEraser(plan),)
         self._store = store
         self._clock = clock
         self._webhooks = WebhookSender(store.db, clock)
         self._reminders = Reminders(store, hub, clock)
+        self._journal_days = journal_days
         self._tasks: tuple[asyncio.Task[Any], ...] = ()
 
     def start(self) -> None:
@@ -33,12 +53,35 @@ class CrmDuties:
             spawn(self._webhooks.run(), name="webhooks"),
             spawn(self._reminders.run(), name="reminders"),
             spawn(self._finish(), name="unfinished work of the CRM"),
+            spawn(self._keep_house(), name="housekeeping of the store"),
         )
 
     async def _finish(self) -> None:
         now = self._clock.now_s()
         await self._store.tidy(now)
         await finish_erasures(self._store, now, self.ports)
+
+    async def _keep_house(self) -> None:
+        """At the start and then daily: a daemon that runs for years must not fill the disk."""
+        while True:
+            try:
+                await self.keep_house()
+            except (StoreError, sqlite3.Error) as error:
+                log.error("housekeeping_failed", why=str(error), hint="tried again tomorrow")
+            await asyncio.sleep(DAY_S)
+
+    async def keep_house(self) -> int:
+        """Drop old journal entries, renew SQLite's statistics. How many entries went."""
+        gone = 0
+        if self._journal_days:
+            before_at = self._clock.now_s() - self._journal_days * DAY_S
+            gone = await self._store.journal.compact(before_at)
+            if gone:
+                log.info("journal_compacted", entries=gone, days=self._journal_days)
+        await self._store.db.write(
+            lambda conn: conn.execute("PRAGMA optimize").fetchall(), bulk=True
+        )
+        return gone
 
     def nudge(self) -> None:
         """Somebody has changed something in the CRM."""

@@ -55,10 +55,11 @@ class HttpSection(_Section):
 
 
 class StoreSection(_Section):
-    """The SQLite store."""
+    """The SQLite store. The journal is kept for ``journal_days``; 0: for ever."""
 
     path: Path = Path("/var/lib/ctid/ctid.db")
     backup_dir: Path | None = None
+    journal_days: Annotated[int, Field(ge=0, le=36500)] = 180
 
 
 class RecordingsSection(_Section):

@@ -158,3 +158,19 @@ async def test_an_erased_person_s_audio_goes_also_after_a_crash(house: House) ->
     await finish_erasures(house.store, now, house.duties.ports)
     assert not file.exists()
     assert await house.store.read(privacy.unfinished) == []
+
+
+async def test_old_facts_leave_the_journal_by_themselves(house: House) -> None:
+    journal, now = house.store.journal, house.clock.now_s()
+    for seq, age_days in enumerate((400.0, 181.0, 179.0, 0.0), 1):
+        journal.append(
+            seq=seq, at=now - age_days * 86400, cause=None, kind="K", interaction=None, payload="{}"
+        )
+    await journal.flush()
+    kept = CrmDuties(house.store, house.hub, house.clock, house.plan, journal_days=0)
+    assert await kept.keep_house() == 0
+    duties = CrmDuties(house.store, house.hub, house.clock, house.plan, journal_days=180)
+    assert await duties.keep_house() == 2
+    assert [entry.seq async for entry in journal.read()] == [3, 4]
+    assert await journal.verify() == 4
+    assert journal.next_seq == 5
