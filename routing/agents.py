@@ -139,13 +139,22 @@ def count_staff(floor: Floor, agent: AgentRecord) -> None:
             seat.pool.staff(seat, 1)
         if agent.status is AgentStatus.AVAILABLE:
             seat.pool.available += 1
-            seat.pool.serving += 1 / len(agent.seats)
+    if agent.status is AgentStatus.AVAILABLE:
+        _count_capacity(agent, 1)
+
+
+def _count_capacity(agent: AgentRecord, change: int) -> None:
+    for crew in agent.crews:
+        at_once = change * agent.config.capacity.limits.get(crew.channel, 0)
+        crew.size += at_once
+        for pool in crew.pools:
+            pool.capacity += at_once
 
 
 def _count_available(floor: Floor, agent: AgentRecord, change: int) -> None:
     for seat in agent.seats.values():
         seat.pool.available += change
-        seat.pool.serving += change / len(agent.seats)
+    _count_capacity(agent, change)
     if change < 0:
         for entry in agent.wanted.values():
             # whoever waits for this agent only need not wait for the patience to end

@@ -140,7 +140,7 @@ def _words(floor: Floor, live: Interaction, pool: Pool, rules: Announcements) ->
                 Prompt(value="queue-quantity2"),
             ]
     if rules.expected_wait:
-        expected = pool.expected_wait(position)
+        expected = pool.expected_wait(live.entry)
         if expected is not None:
             live.announced = Announced(floor.now, expected)
             low, high = (max(1, round(s / 60)) for s in (expected.low_s, expected.high_s))

@@ -9,6 +9,8 @@ estimation in overloaded multiserver queues with abandonments", Management Scien
 1729-1742 (the Markovian queue-length estimator); quantiles of the gamma distribution by
 E. B. Wilson, M. M. Hilferty (1931).
 
+Where agents serve other queues too, ``sharing`` says how many agents and callers that makes.
+
 What was announced is kept beside what happened, so that the estimate reports its own error.
 """
 
@@ -51,7 +53,7 @@ def expected_wait(
 ) -> ExpectedWait | None:
     """The wait of the caller at ``position`` (1 is next) when every eligible agent is busy.
 
-    ``agents``: how many serve this line, a fraction when they are shared with other lines.
+    ``agents``: how many serve this line, a fraction when they are shared (see ``sharing``).
     ``handle_cv2``: squared coefficient of variation of handle times (1: exponential). Few
     ``observations`` widen the interval. None when nobody serves the line.
     """
@@ -218,18 +220,21 @@ class WaitModel:
         self._gave_up = max(self._gave_up * keep, 1e-3) + gave_up
 
     def expect(
-        self, position: int, agents: float, *, corrected: bool = True
+        self, position: int, agents: float, handle_s: float | None = None
     ) -> ExpectedWait | None:
-        """The wait at ``position`` with ``agents`` (see :func:`expected_wait`)."""
+        """The wait at ``position`` with ``agents`` (see :func:`expected_wait`).
+
+        ``handle_s``: of those ahead, where it is not what was learnt of this queue.
+        """
         found = expected_wait(
             position,
             agents,
-            max(self.handle.mean, 0.1),
+            max(self.handle.mean, 0.1) if handle_s is None else handle_s,
             max(self.patience_s, 1.0),
             handle_cv2=min(self.handle.cv2, 16.0),
             observations=self.handle.weight,
         )
-        if found is None or not corrected:
+        if found is None:
             return found
         by = self.calibration.correction
         return ExpectedWait(found.low_s * by, found.mid_s * by, found.high_s * by, found.mid_s)

@@ -6,6 +6,7 @@ from routing.agent_state import AgentState
 from routing.facts import AgentStatus, PhoneState
 from routing.floor import Floor
 from routing.interaction_state import State
+from routing.place import head_start_s
 from routing.pool import Figures, Pool
 from routing.records import AgentRecord, Interaction
 from routing.views import AgentView, InteractionView, QueueView, SupervisorView
@@ -45,7 +46,8 @@ def queue_view(floor: Floor, pool: Pool, now: float) -> QueueView:
     waiting = [live for live in pool.waiting() if live.customer_here]
     since = min((live.queued_at for live in waiting), default=None)
     served = today.answered + today.abandoned
-    expected = None if pool.idle else pool.expected_wait(len(pool.order) + 1)
+    newcomer = (floor.now - head_start_s(floor, pool.queue, 0),)
+    expected = None if pool.idle else pool.expected_wait(newcomer)
     return QueueView(
         id=pool.queue.id,
         name=pool.queue.name,

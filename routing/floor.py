@@ -21,6 +21,7 @@ from routing.ids import AgentId, FlowId, InteractionId, PhoneId, QueueId, TimerI
 from routing.model import Entry, Flow, RoutingConfig
 from routing.pool import Figures, Pool
 from routing.records import AgentRecord, Interaction, Seat
+from routing.sharing import Crew
 
 DAY_S = 86400.0
 
@@ -94,6 +95,7 @@ class Floor:
         if problems:
             raise ConfigError(problems)
         agents = {}
+        crews: dict[tuple[Pool, ...], Crew] = {}
         for order, agent in enumerate(config.agents):
             record = self.agents.get(agent.id) or AgentRecord(agent, order)
             record.config = agent
@@ -110,6 +112,10 @@ class Floor:
             for seat in record.seats.values():
                 by_channel.setdefault(seat.pool.queue.channel, []).append(seat)
             record.seats_by_channel = list(by_channel.items())
+            record.crews = [
+                _crew(crews, channel, tuple(seat.pool for seat in seats))
+                for channel, seats in record.seats_by_channel
+            ]
         for pool in pools.values():
             pool.number_levels()
         for queue, language, skills in foreseen(config):
@@ -190,3 +196,15 @@ class Floor:
             pool.day = day
             pool.figures = Figures()
         return pool.figures
+
+
+def _crew(crews: dict[tuple[Pool, ...], Crew], channel: Channel, pools: tuple[Pool, ...]) -> Crew:
+    """The crew of those who serve ``pools``, one member more."""
+    key = tuple(sorted(pools, key=lambda pool: pool.queue.id))
+    crew = crews.get(key)
+    if crew is None:
+        crew = crews[key] = Crew(channel, key)
+        for pool in key:
+            pool.crews.append(crew)
+    crew.members += 1
+    return crew

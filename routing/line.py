@@ -70,6 +70,13 @@ class Line:
         index, place = self._find(entry)
         return place + sum(len(block) for block in self._blocks[:index])
 
+    def before(self, entry: Entry) -> int:
+        """How many entries are less than ``entry``, which need not be there."""
+        index = bisect_left(self._lasts, entry)
+        if index == len(self._blocks):
+            return self._size
+        return bisect_left(self._blocks[index], entry) + sum(map(len, self._blocks[:index]))
+
     def _find(self, entry: Entry) -> tuple[int, int]:
         index = bisect_left(self._lasts, entry) if len(self._lasts) > 1 else 0
         if index < len(self._blocks):

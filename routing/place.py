@@ -21,9 +21,14 @@ def urgency(floor: Floor, live: Interaction, queue: Queue) -> float:
     assert live.waiting_since is not None
     if live.first:
         return 0.0
+    return live.waiting_since - head_start_s(floor, queue, live.priority)
+
+
+def head_start_s(floor: Floor, queue: Queue, priority: int) -> float:
+    """By how much an interaction of ``priority`` is taken to have come earlier than it did."""
     limit = floor.config.max_head_start_s
-    head_start_s = (live.priority + queue.priority) * queue.priority_step_s + queue.head_start_s
-    return live.waiting_since - max(-limit, min(limit, head_start_s))
+    start_s = (priority + queue.priority) * queue.priority_step_s + queue.head_start_s
+    return max(-limit, min(limit, start_s))
 
 
 def key_of(live: Interaction) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from routing.ids import AgentId, SkillId
 from routing.line import Entry, Line
 from routing.model import Queue, Requirement, Skill
 from routing.records import Interaction, Seat
+from routing.sharing import Crew, Neighbourhood, outlook
 from routing.skills import ANY_LEVEL, Ask, Need, Score, ask, score
 from routing.strategies import Reach, Strategy, strategy
 
@@ -73,17 +74,19 @@ class Pool:
         "_version",
         "asks",
         "available",
+        "capacity",
+        "crews",
         "day",
         "figures",
         "idle",
         "level_index",
         "lines",
         "logged_in",
+        "near",
         "order",
         "possible",
         "queue",
         "seats",
-        "serving",
         "staffed",
         "strategy",
         "talking",
@@ -104,7 +107,9 @@ class Pool:
         self.level_index: dict[int, int] = {}
         self.logged_in = 0
         self.available = 0  # logged in and not paused, busy or not
-        self.serving = 0.0  # the same, each agent divided by the number of the agent's queues
+        self.capacity = 0  # interactions that these can have at once
+        self.crews: list[Crew] = []
+        self.near: Neighbourhood | None = None  # worked out when first asked for
         self.waits = WaitModel()
         self.possible: dict[Need, bool] = {}  # could anybody ever take it
         self.talking = 0
@@ -334,9 +339,10 @@ class Pool:
                 return entry
         return None
 
-    def expected_wait(self, position: int) -> ExpectedWait | None:
-        """The wait of whoever stands at ``position`` (1 is next); None when nobody serves."""
-        return self.waits.expect(position, self.serving)
+    def expected_wait(self, entry: Entry) -> ExpectedWait | None:
+        """The wait of whoever stands, or would stand, at ``entry``; None when nobody serves."""
+        ahead = outlook(self, entry)
+        return None if ahead is None else self.waits.expect(*ahead)
 
     def waiting(self) -> Iterator[Interaction]:
         """Everyone in the queue, the most urgent first."""

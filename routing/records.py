@@ -30,6 +30,7 @@ from routing.interaction_state import TABLE as INTERACTION_TABLE
 from routing.interaction_state import State
 from routing.line import Entry, Line
 from routing.model import Agent, Membership, Requirement
+from routing.sharing import Crew
 from routing.skills import ANY_LEVEL, Ask, Need
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class AgentRecord:
         "busy_share_at",
         "calls",
         "config",
+        "crews",
         "day",
         "due",
         "engagements",
@@ -111,6 +113,7 @@ class AgentRecord:
         self.order = order
         self.seats: dict[QueueId, Seat] = {}
         self.seats_by_channel: list[tuple[Channel, list[Seat]]] = []
+        self.crews: list[Crew] = []  # one for each channel
         self.status = AgentStatus.LOGGED_OUT
         self.reason = ""
         self.phone: PhoneId = config.phone

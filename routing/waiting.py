@@ -209,7 +209,7 @@ def _refusal(floor: Floor, live: Interaction, pool: Pool) -> OverflowReason | No
         if rule.reason is OverflowReason.UNROUTABLE and not possible(pool, live):
             return rule.reason
         if rule.reason is OverflowReason.EWT and not pool.idle:
-            expected = pool.expected_wait(waiting + 1)
+            expected = pool.expected_wait((urgency(floor, live, queue), live.seq))
             if expected is None or expected.mid_s > rule.limit:
                 return rule.reason
     return None
