@@ -119,7 +119,7 @@ def finish(floor: Floor, live: Interaction, event: str, outcome: Outcome | None 
     pool = live.pool
     if pool is not None and live.entry is not None:
         place.unanswered(floor, live, pool, gave_up=outcome is Outcome.ABANDONED)
-        if outcome is Outcome.ABANDONED:
+        if outcome is Outcome.ABANDONED and live.channel is not Channel.CALLBACK:
             floor.figures(pool).abandoned += 1
             note_missed(floor, live, pool)
     place.leave(floor, live)

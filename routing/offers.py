@@ -258,6 +258,8 @@ def connected(floor: Floor, live: Interaction, agent: AgentRecord, pool: Pool, e
 
 
 def _count_answer(floor: Floor, live: Interaction, pool: Pool) -> None:
+    if live.channel is Channel.CALLBACK:
+        return
     wait_s = floor.now - live.queued_at
     figures = floor.figures(pool)
     figures.answered += 1

@@ -38,6 +38,8 @@ def config_changed(floor: Floor, fact: ConfigChanged) -> None:
     for live in floor.live.values():
         if live.offer is not None:
             live.offer.pool = floor.pools[live.offer.pool.queue.id]
+        if live.onward is not None:
+            live.onward = live.onward._replace(pool=floor.pools[live.onward.pool.queue.id])
         if live.pool is not None:
             live.pool = floor.pools[live.pool.queue.id]
             if live.entry is not None:
@@ -53,6 +55,7 @@ def _with_what_is_live(floor: Floor, config: RoutingConfig) -> RoutingConfig:
     """The new configuration, and the old queues and agents that still hold something."""
     queues = {q.id for q in config.queues}
     held = {live.pool.queue.id for live in floor.live.values() if live.pool is not None}
+    held |= {live.onward.pool.queue.id for live in floor.live.values() if live.onward is not None}
     for agent in floor.agents.values():
         held |= {e.pool.queue.id for e in agent.engagements.values()}
     kept_queues = tuple(

@@ -8,6 +8,14 @@ Service level: share answered within a threshold. Of what, differs between vendo
 any other figure it is quoted without saying so; :class:`ServiceLevel` therefore gives the common
 definitions side by side. The three ways to count abandoned calls are those of Cisco Unified CCE
 ("ignored", "negative impact", "positive impact"; Reporting Concepts, service level types).
+
+Callbacks and calls that agents make are work, not callers who hold the line: they count in handle
+times and occupancy, and in nothing that is about waiting. ASA is what those heard who waited for an
+answer ("Average Speed of Answer", Cisco Packaged CCE Reporting User Guide: delay, queue and ring
+time of *incoming* tasks); a callback that is due tomorrow would drown them. Others keep it apart as
+well: in Amazon Connect ("Metrics for a queued callback") it is a contact of its own, which leaves
+the queue when the agent accepts it, before the customer is dialled. The caller who asked for the
+callback has a row: entered, waited, outcome callback.
 """
 
 from __future__ import annotations
@@ -20,6 +28,7 @@ from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from routing.commands import InteractionAccount, Outcome
+from routing.facts import Channel
 from routing.hours import instant, zone
 from routing.ids import AgentId, InteractionId, QueueId
 
@@ -55,8 +64,8 @@ class Handled:
 
 
 def handled(account: InteractionAccount, wrap_up_s: float = 0.0) -> Handled | None:
-    """The row of a contact record; None when the interaction never was in a queue."""
-    if account.queue is None or account.queued_at is None:
+    """The row of a contact record; None for who was in no queue, and for who was called by us."""
+    if account.queue is None or account.queued_at is None or account.channel is Channel.CALLBACK:
         return None
     return Handled(
         interaction=account.interaction,

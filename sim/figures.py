@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from routing.facts import AgentStatus, Channel
+from routing.facts import AgentStatus
 from routing.ids import AgentId, QueueId
 from routing.model import Queue, RoutingConfig
 from routing.stats import DEFAULT_SERVICE_LEVEL, Handled, Intervals, Tally, handled
@@ -88,9 +88,7 @@ def count(config: RoutingConfig, scenario: Scenario, outcomes: Outcomes) -> Figu
         if account.agent is not None and account.answered_at is not None:
             until = account.answered_at + account.talk_s + wrap_up_s
             _spread(starts, outcomes.end, account.answered_at, until, busy[account.agent])
-        # a callback is work to be done in its time, not somebody who holds the line
-        called = account.channel is not Channel.CALLBACK
-        row = handled(account, wrap_up_s) if called else None
+        row = handled(account, wrap_up_s)
         if row is None or row.entered_at < begin:
             continue
         out.rows.append(row)

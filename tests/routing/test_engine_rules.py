@@ -729,6 +729,10 @@ def test_a_callback_keeps_the_place_and_is_called_agent_first() -> None:
         << FileContactRecord account.outcome=answered account.talk_s=50 account.channel=callback
         """,
     )
+    [news] = engine.queues(NOON + 700)
+    # the two who held the line; being called back after 11 minutes is no slow answer
+    assert (news.entered, news.answered, news.abandoned) == (2, 0, 1)
+    assert news.average_speed_of_answer_s is None
 
 
 def test_a_callback_customer_first_and_given_up_after_its_attempts() -> None:

@@ -181,3 +181,28 @@ def test_one_that_cannot_be_changes_nothing() -> None:
         with pytest.raises(RoutingError):
             engine.handle(f.ConfigChanged(config=config, version="3"), NOON)
         assert picture(engine) == before
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_caller_on_the_way_to_another_queue_arrives_there(stays: bool) -> None:
+    """Also where the new configuration has that queue no longer: it holds somebody."""
+    engine = busy()
+    play(
+        engine,
+        """
+        >> TransferRequested interaction=a by=1 kind=queue to=sport
+        << BringBack interaction=a
+        << Offer interaction=c targets=1
+        """,
+    )
+    sport = (queue("sport"),) if stays else ()
+    reload(engine, house((queue(), *sport), (agent("1"), agent("2"))))
+    play(
+        engine,
+        """
+        >> CallerReturned interaction=a
+        << Offer interaction=a queue=sport targets=3
+        """,
+    )
+    [view] = [v for v in engine.queues(NOON) if v.id == SPORT]
+    assert view.waiting == 1
