@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ctid.clock import SystemClock
+from sim.house import new_password
 from sim.phones.audio import power
 from sim.phones.softphone import PhoneProcess, tone
 from tests.whole.stage import BUSY_HERE, NEVER_S, Line, Plan, Stage
@@ -52,6 +53,8 @@ ask = [
     {{ digits = "2", flow = "to-helpers" }},
   ], otherwise = "to-outside" }},
 ]
+[skills.greek]
+name = "希腊语"
 [customers]
 vip_priority = 1
 """
@@ -77,6 +80,7 @@ LENGTH = leads("length", "length", "promise")
 NOBODY = leads("nobody", "no_agent", "say", 'join_empty = "available"')
 CLOSED = leads("closed", "closed", "message", 'hours = "shut"')
 OFFERS = leads("offers", "offers", "to-helpers", "max_offers = 1")
+UNROUTABLE = leads("unroutable", "unroutable", "to-helpers", 'requires = ["greek >= 1"]')
 DIGIT = leads(
     "digit", "digit", "promise", 'announcements = { first_after_s = 0.3, comfort = ["beep"] }'
 )
@@ -88,6 +92,11 @@ VIP = PLAN.line("vip")
 KNOWN = PLAN.line(
     "known",
     'strategy = "top_down"\npreferred = { last_agent_days = 30, patience_s = 1.5 }',
+    ["position = 1", "position = 2"],
+)
+OWNED = PLAN.line(
+    "owned",
+    'strategy = "top_down"\npreferred = { owner = true, last_agent_days = 30, patience_s = 1.5 }',
     ["position = 1", "position = 2"],
 )
 
@@ -187,6 +196,14 @@ async def test_offered_too_often(stage: Stage) -> None:
     caller = stage.call(OFFERS.did)
     assert (await stage.waiting(caller, "talking"))["queue"] == "helpers"
     assert stage.phones.count(phone) == 1
+
+
+async def test_what_nobody_has_the_skill_for_to_another_queue(stage: Stage) -> None:
+    [phone] = UNROUTABLE.phones
+    await stage.available(phone, *HELPERS.phones)
+    caller = stage.call(UNROUTABLE.did)
+    assert (await stage.waiting(caller, "talking"))["queue"] == "helpers"
+    assert stage.phones.count(phone) == 0
 
 
 async def test_a_digit_while_waiting_to_a_callback(stage: Stage) -> None:
@@ -326,5 +343,27 @@ async def test_the_last_agent_is_preferred_for_a_while(stage: Stage) -> None:
     await stage.available(first)
     stage.phones.forget()
     again = stage.call(KNOWN.did, number)
+    rung = await stage.phones.rung(first)
+    assert 1.2 < rung.invite_at - again.invite_at < 2.5, "the patience was 1.5 s"
+
+
+async def test_the_account_owner_is_preferred_to_the_last_agent(stage: Stage) -> None:
+    first, second = OWNED.phones
+    password = new_password()
+    await stage.admin.post(
+        "/users", {"username": "li", "password": password, "agent": f"a{second}"}
+    )
+    number = stage.new_number()
+    await customer(stage, number, owner="li")
+    await stage.available(first)
+    assert await stage.talk(OWNED.did, caller=number) == first, "the owner is not there"
+    await stage.record(number)
+    await stage.available(second)
+    assert await stage.talk(OWNED.did, caller=number) == second
+    assert await stage.talk(OWNED.did) == first, "strangers go by position"
+    other = stage.call(OWNED.did, number)
+    assert (await stage.waiting(other, "talking"))["agent"] == f"a{second}"
+    stage.phones.forget()
+    again = stage.call(OWNED.did, number)
     rung = await stage.phones.rung(first)
     assert 1.2 < rung.invite_at - again.invite_at < 2.5, "the patience was 1.5 s"

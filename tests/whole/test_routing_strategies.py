@@ -44,6 +44,11 @@ SKILLS = PLAN.line(
     'requires = ["english >= 5"]\nrelax = [{ after_s = 1.5, levels = { english = 2 } }]',
     ["|skills = { english = 3 }", ""],
 )
+PENALTIES = PLAN.line(
+    "penalties",
+    "penalty_steps = [{ after_s = 0, max_penalty = 2 }, { after_s = 1.5, max_penalty = 9 }]",
+    ["penalty = 5", "penalty = 1", "penalty = 10"],
+)
 PLAN.add('[skills.sports]\nname = "体育"\n[skills.english]\nname = "英语"')
 
 
@@ -204,4 +209,24 @@ async def test_a_required_skill_relaxes(stage: Stage) -> None:
     )
     assert explained["candidates"]
     stage.callers.hangup(caller)
+    await stage.nobody_left()
+
+
+async def test_penalties_widen_with_waiting(stage: Stage) -> None:
+    later, first, never = PENALTIES.phones
+    await stage.available(later, first, never)
+    caller = stage.call(PENALTIES.did)
+    assert (await stage.waiting(caller, "talking"))["agent"] == f"a{first}"
+    another = await stage.answered(stage.call(PENALTIES.did))
+    rung = await stage.phones.rung(later)
+    assert 1.2 < rung.invite_at - another.invite_at < 2.5
+    await stage.waiting(another, "talking")
+    last = stage.call(PENALTIES.did)
+    waiting = await stage.waiting(last)
+    explained = await stage.admin.get(f"/interactions/{waiting['id']}/explain")
+    [outside] = [c for c in explained["candidates"] if c["agent"] == f"a{never}"]
+    assert "penalty" in str(outside), explained
+    assert stage.phones.count(never) == 0
+    for call in (caller, another, last):
+        stage.callers.hangup(call)
     await stage.nobody_left()
