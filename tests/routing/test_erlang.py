@@ -1,8 +1,9 @@
-"""The formulas against published figures and against each other."""
+"""The formulas against published figures, the chains they solve, and each other."""
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -22,57 +23,137 @@ from routing.erlang import (
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize(
-    ("agents", "load", "blocked"),
-    [
-        # the usual 1 %, 2 % and 0.1 % columns of Erlang B tables (ITU-D Teletraffic Engineering
-        # Handbook, table of Erlang's B-formula; Westbay's calculator manual: 15 lines, 8.108 E)
-        (1, 0.0101, 0.01),
-        (5, 1.361, 0.01),
-        (10, 4.461, 0.01),
-        (15, 8.108, 0.01),
-        (20, 12.03, 0.01),
-        (50, 37.90, 0.01),
-        (100, 84.06, 0.01),
-        (10, 5.084, 0.02),
-        (30, 21.93, 0.02),
-        (10, 3.092, 0.001),
-    ],
-)
-def test_erlang_b_against_tables(agents: int, load: float, blocked: float) -> None:
-    assert erlang_b(agents, load) == pytest.approx(blocked, rel=0.005)
+def test_erlang_b_against_a_published_example() -> None:
+    """15 lines and 1 % blocking carry 8.108 erlangs.
+
+    Westbay Engineers, calculator manual, "How much traffic can a trunk group handle"
+    (erlang.com/calculatormanual/howmuchtrafficcanatrunkgrouphandle.htm).
+    """
+    assert erlang_b(15, 8.108) == pytest.approx(0.01, rel=5e-4)
 
 
 @pytest.mark.parametrize(
-    ("agents", "calls", "handle_s", "wait_s"),
+    ("agents", "load", "handle_s", "wait_s"),
     [
-        # Abstract Micro Systems, Erlang Library for Excel, reference page of ErlcWait4:
-        # calls in 1800 s
-        (20, 100, 240.0, 2.243505841),
-        (20, 100, 300.0, 30.4312286),
+        # Abstract Micro Systems, Erlang Library for Excel, function reference
+        # (abstractmicro.com/erlang/helppages/): ErlcWait4, then ErlcWait
+        (20, 100 * 240 / 1800, 240.0, 2.243505841),
+        (20, 100 * 300 / 1800, 300.0, 30.4312286),
+        (100, 95.0, 300.0, 30.387409),
+        (13, 10.75, 120.5, 22.270206),
     ],
 )
 def test_erlang_c_mean_wait_against_a_library(
-    agents: int, calls: int, handle_s: float, wait_s: float
+    agents: int, load: float, handle_s: float, wait_s: float
 ) -> None:
-    found = erlang_c_performance(agents, calls / 1800, handle_s)
+    found = erlang_c_performance(agents, load / handle_s, handle_s)
     assert found.mean_wait_s == pytest.approx(wait_s, rel=1e-6)
 
 
-def test_erlang_c_and_a_against_garnett_mandelbaum_reiman() -> None:
-    """Table 1 of "Designing a call center with impatient customers" (2002).
+@pytest.mark.parametrize(("load", "waiting"), [(8.0, 1.63672), (9.0, 6.01858)])
+def test_erlang_c_line_against_a_library(load: float, waiting: float) -> None:
+    """The same library's ErlcNwaiting, for 10 agents."""
+    assert erlang_c_performance(10, load / 60, 60).waiting == pytest.approx(waiting, rel=1e-5)
 
-    50 agents, 48 calls a minute, 1 minute of service, 2 minutes of patience.
+
+# --- against the chains themselves, solved step by step ------------------------------------------
+
+
+def _chain(agents: int, load: float, leave: float, room: int) -> list[float]:
+    """Stationary probabilities of 0, 1, ... callers present, from the balance of neighbours.
+
+    Rates in units of one agent's: ``load`` come, ``min(k, agents)`` are served, and each who waits
+    leaves at ``leave``. ``room``: how many fit, so that the chain ends.
     """
-    without = erlang_c_performance(50, 48 / 60, 60)
-    assert without.mean_wait_s == pytest.approx(20.8, abs=0.05)
-    assert without.waiting == pytest.approx(17, abs=0.5)
-    assert without.occupancy == pytest.approx(0.96, abs=0.005)
-    with_ = erlang_a(50, 48 / 60, 60, 120)
-    assert with_.abandons == pytest.approx(0.031, abs=0.0005)
-    assert with_.mean_wait_s == pytest.approx(3.7, abs=0.05)
-    assert with_.waiting == pytest.approx(3, abs=0.5)
-    assert with_.occupancy == pytest.approx(0.93, abs=0.005)
+    weights = [Fraction(1)]
+    for k in range(1, room + 1):
+        out = min(k, agents) + Fraction(leave) * max(0, k - agents)
+        weights.append(weights[-1] * Fraction(load) / out)
+    total = sum(weights)
+    return [float(w / total) for w in weights]
+
+
+@pytest.mark.parametrize(("agents", "load"), [(1, 0.5), (3, 2.0), (10, 8.0), (20, 15.0), (50, 48)])
+def test_erlang_b_is_the_full_state_of_its_chain(agents: int, load: float) -> None:
+    assert erlang_b(agents, load) == pytest.approx(_chain(agents, load, 0, agents)[-1], rel=1e-12)
+
+
+@pytest.mark.parametrize(("agents", "load"), [(1, 0.5), (2, 1.5), (5, 4.0), (10, 8.0)])
+def test_erlang_c_is_its_chain(agents: int, load: float) -> None:
+    states = _chain(agents, load, 0, agents + 150)  # (load/agents)^150 is nothing
+    found = erlang_c_performance(agents, load / 60, 60)
+    assert found.waits == pytest.approx(sum(states[agents:]), rel=1e-9)
+    line = sum((k - agents) * p for k, p in enumerate(states) if k > agents)
+    assert found.waiting == pytest.approx(line, rel=1e-9)
+    assert found.mean_wait_s == pytest.approx(line / load * 60, rel=1e-9), "Little's law"
+
+
+# agents, load, patience in handle times
+CHAINS_A = [
+    (1, 1.0, 1.0),
+    (3, 2.5, 0.5),
+    (10, 8.0, 2.0),
+    (50, 48.0, 2.0),
+    (5, 9.0, 1.5),
+    (2, 3.0, 4),
+]
+
+
+@pytest.mark.parametrize(("agents", "load", "patience"), CHAINS_A)
+def test_erlang_a_is_its_chain(agents: int, load: float, patience: float) -> None:
+    states = _chain(agents, load, 1 / patience, agents + 200)
+    found = erlang_a(agents, load / 60, 60, patience * 60)
+    line = sum((k - agents) * p for k, p in enumerate(states) if k > agents)
+    assert found.waits == pytest.approx(sum(states[agents:]), rel=1e-9)
+    assert found.waiting == pytest.approx(line, rel=1e-9)
+    assert found.abandons == pytest.approx(line / patience / load, rel=1e-9)
+    busy = sum(min(k, agents) * p for k, p in enumerate(states))
+    assert found.occupancy == pytest.approx(busy / agents, rel=1e-9)
+
+
+def _served_within(ahead: int, agents: int, leave: float, until: float) -> float:
+    """Whether the one behind ``ahead`` others is served by ``until``: the race, step by step.
+
+    By uniformisation: a Poisson stream of ticks, at each of which the line may move, the one may
+    leave, or nothing happens. ``until`` in handle times.
+    """
+    ticks = agents + (ahead + 1) * leave  # a rate that is enough for everything
+    place = [0.0] * (ahead + 1)
+    place[ahead] = 1.0
+    served, total = 0.0, 0.0
+    weight = math.exp(-ticks * until)
+    passed, n = weight, 0
+    while True:
+        total += weight * served
+        if 1 - passed < 1e-13 or n > 10_000:
+            return total + (1 - passed) * served
+        after = [0.0] * (ahead + 1)
+        for k, p in enumerate(place):
+            moves = agents + k * leave
+            if k:
+                after[k - 1] += p * moves / ticks
+            else:
+                served += p * moves / ticks
+            after[k] += p * (1 - (moves + leave) / ticks)
+        place = after
+        n += 1
+        weight *= ticks * until / n
+        passed += weight
+
+
+@pytest.mark.parametrize(("agents", "load", "patience"), CHAINS_A)
+@pytest.mark.parametrize("within", [0.1, 0.7])
+def test_erlang_a_service_level_is_the_race_behind_the_line(
+    agents: int, load: float, patience: float, within: float
+) -> None:
+    states = _chain(agents, load, 1 / patience, agents + 60)
+    expected = sum(states[:agents]) + sum(
+        p * _served_within(k - agents, agents, 1 / patience, within)
+        for k, p in enumerate(states)
+        if k >= agents and p > 1e-12
+    )
+    found = erlang_a_service_level(agents, load / 60, 60, patience * 60, within * 60)
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def _b_by_definition(agents: int, load: float) -> float:
