@@ -18,7 +18,6 @@ from routing.model import RoutingConfig
 from routing.views import AgentView, Changes, InteractionView, QueueView
 
 COALESCE_S = 0.5
-HOLDING = frozenset({"reserved", "ringing", "talking", "wrap_up"})
 
 Whose = tuple[tuple[AgentId, ...], QueueId | None]
 
@@ -66,10 +65,9 @@ class Announcer:
         try:
             view = self._engine.agent_view(agent)
         except KeyError:
-            self._hub.forget_pops(agent)
+            self._hub.keep_pops(agent, ())
             return
-        if view.state not in HOLDING and view.disposition_due is None:
-            self._hub.forget_pops(agent)
+        self._hub.keep_pops(agent, (*view.held, view.disposition_due))
         self._hub.publish_to_agent(agent, "agent", view)
         self._agents[agent] = view
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ctid.access import Viewer
@@ -234,9 +234,11 @@ class EventHub:
         if pops is not None and pops.pop(interaction, None) is not None and not pops:
             del self._pops[agent]
 
-    def forget_pops(self, agent: AgentId) -> None:
-        """All pops of the agent are over."""
-        self._pops.pop(agent, None)
+    def keep_pops(self, agent: AgentId, held: Collection[InteractionId | None]) -> None:
+        """All pops of the agent are over but those of the interactions ``held``."""
+        pops = self._pops.get(agent)
+        for over in [i for i in pops or () if i not in held]:
+            self.forget_pop(agent, over)
 
     def _frame(
         self,

@@ -36,6 +36,7 @@ def agent_view(floor: Floor, agent: AgentRecord) -> AgentView:
         wrap_up_until=wrap_up.until if wrap_up is not None else None,
         calls_handled=agent.calls,
         disposition_due=agent.due,
+        held=tuple(e.interaction for e in agent.engagements.values()),
     )
 
 

@@ -39,6 +39,7 @@ class AgentView:
     wrap_up_until: float | None
     calls_handled: int  # today's answered interactions, since the daemon knows
     disposition_due: InteractionId | None
+    held: tuple[InteractionId, ...]  # reserved, ringing, talking or in wrap-up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

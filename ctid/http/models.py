@@ -100,6 +100,7 @@ class Agent(Out):
     wrap_up_until: Time | None
     calls_handled: int
     disposition_due: str | None
+    held: Annotated[list[str], Field(description="interactions, also ringing or in wrap-up")]
 
 
 class Queue(Out):

@@ -22,7 +22,8 @@ from routing.views import AgentView, Changes, InteractionView, QueueView
 pytestmark = pytest.mark.unit
 
 NEWS, ADS = QueueId("news"), QueueId("ads")
-R1, B1, I1 = AgentId("r1"), AgentId("b1"), InteractionId("i1")
+R1, B1 = AgentId("r1"), AgentId("b1")
+I1, I2 = InteractionId("i1"), InteractionId("i2")
 AMY = Viewer(username="amy", role=Role.AGENT, agent=R1, teams=frozenset({"red"}))
 BOB = Viewer(username="bob", role=Role.AGENT, agent=B1, teams=frozenset({"blue"}))
 RED = Viewer(username="red", role=Role.SUPERVISOR, teams=frozenset({"red"}))
@@ -45,6 +46,7 @@ def view_of_agent(agent: AgentId, state: str = "idle", **more: Any) -> AgentView
         "wrap_up_until": None,
         "calls_handled": 0,
         "disposition_due": None,
+        "held": (),
     }
     return AgentView(**{**values, **more})
 
@@ -238,20 +240,30 @@ async def test_a_pop_stays_open_through_the_conversation_and_the_wrap_up(
 ) -> None:
     data = {"interaction": I1, "offer": "i1.o1"}
 
-    async def reloaded() -> list[str]:
+    async def reloaded() -> list[tuple[str, str]]:
         ears = Ears(hub, AMY)
-        kinds = await ears.kinds("amy")
+        heard = await ears.heard("amy")
         ears.streams["amy"].close()
-        return kinds
+        return [(event, data["interaction"]) for event, data in heard]
 
     announcer.pop([R1], data)
-    assert await reloaded() == ["pop"]
+    assert await reloaded() == [("pop", I1)]
     announcer.pop_closed([R1], interaction=I1, offer=OfferId("i1.o1"), outcome="answered")
-    assert await reloaded() == ["pop"]
-    for state in ("talking", "wrap_up"):
-        board.agents[R1] = view_of_agent(R1, state)
+    assert await reloaded() == [("pop", I1)]
+    for view in (
+        view_of_agent(R1, "talking", held=(I1,)),
+        view_of_agent(R1, "wrap_up", held=(I1,)),
+        view_of_agent(R1, "idle", disposition_due=I1),
+        view_of_agent(R1, "reserved", held=(I2,), disposition_due=I1),
+    ):
+        board.agents[R1] = view
         announcer.changes(changed(agents=[R1]))
-        assert await reloaded() == ["pop"]
+        assert await reloaded() == [("pop", I1)]
+    # the next one begins before the agent was ever idle, as on a busy floor: the first is over
+    announcer.pop([R1], {"interaction": I2, "offer": "i2.o1"})
+    board.agents[R1] = view_of_agent(R1, "talking", held=(I2,), disposition_due=I2)
+    announcer.changes(changed(agents=[R1]))
+    assert await reloaded() == [("pop", I2)]
     board.agents[R1] = view_of_agent(R1, "idle")
     announcer.changes(changed(agents=[R1]))
     assert await reloaded() == []

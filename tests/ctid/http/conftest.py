@@ -95,6 +95,7 @@ class Board:
                 wrap_up_until=None,
                 calls_handled=0,
                 disposition_due=None,
+                held=(),
             )
             for a in config.agents
         }

@@ -31,6 +31,7 @@ export interface AgentView {
   wrap_up_until: string | null
   calls_handled: number
   disposition_due: string | null
+  held: string[]
 }
 
 export interface QueueView {
