@@ -27,7 +27,7 @@ from sim import replay as replaying
 from sim import scenario as scenarios
 from sim.day import make_day, prepared
 from sim.figures import FIGURES, TOTAL, Study, change, count, rows_of
-from sim.report_html import Report, shown
+from sim.report_html import Report, shown, shown_change
 from sim.scenario import Arrivals, Distribution, Scenario
 from sim.simulator import Simulation
 
@@ -240,7 +240,7 @@ def show(studies: Sequence[Study]) -> None:
             for figure in FIGURES:
                 moved = change(studies[0], studies[1], queue, figure)
                 sure = moved is not None and not moved.holds(0.0) and moved.count > 1
-                text = shown(figure, moved.mean if moved else None)
+                text = shown_change(figure, moved) if moved else shown(figure, None)
                 cells.append(f"[bold]{text}[/]" if sure else f"[dim]{text}[/]")
             table.add_row(f"{queue or 'all'}: change", *cells, end_section=True)
     console.print(table)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from routing.facts import AgentStatus
+from routing.hours import zone
 from routing.ids import AgentId, QueueId
 from routing.model import Queue, RoutingConfig
 from routing.stats import DEFAULT_SERVICE_LEVEL, Handled, Intervals, Tally, handled
@@ -186,13 +188,15 @@ def change(ours: Study, theirs: Study, queue: str, figure: str) -> Estimate | No
 def rows_of(study: Study) -> Iterable[dict[str, object]]:
     """One row for each queue and interval (and the whole day), for a table or CSV."""
     names = {q.id: q.name for q in study.config.queues}
+    tz = zone(study.config.timezone)
+    local = [datetime.fromtimestamp(at, tz=tz).isoformat() for at in study.starts()]
     for queue in study.queues():
         for interval in (None, *range(len(study.starts()))):
             row: dict[str, object] = {
                 "config": study.name,
                 "queue": queue or "*",
                 "name": names.get(QueueId(queue), ""),
-                "interval_start": None if interval is None else study.starts()[interval],
+                "interval_start": None if interval is None else local[interval],
             }
             for figure in FIGURES:
                 found = study.estimate(queue, figure, interval)

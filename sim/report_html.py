@@ -33,10 +33,21 @@ def shown(figure: str, value: float | None) -> str:
         return f"{value * 100:.1f} %"
     if figure == "offered":
         return f"{value:,.0f}"
-    if abs(value) >= 120:
+    if round(abs(value)) >= 60:
         minutes, seconds = divmod(round(abs(value)), 60)
         return f"{'-' if value < 0 else ''}{minutes}:{seconds:02d} min"
     return f"{value:.1f} s"
+
+
+def shown_change(figure: str, found: Estimate) -> str:
+    """A change with half of its interval; shares change by percentage points."""
+
+    def text(value: float) -> str:
+        return shown(figure, value).replace(" %", " pp")
+
+    sign = "+" if found.mean > 0 else ""
+    half = f" ±{text(found.half_width)}" if found.count > 1 else ""
+    return f"{sign}{text(found.mean)}{half}"
 
 
 def _tick(figure: str, value: float) -> str:
@@ -128,7 +139,7 @@ class Report:
         found = change(self._studies[0], self._studies[1], queue, figure)
         if found is None:
             return ""
-        text = ("+" if found.mean > 0 else "") + shown(figure, found.mean)
+        text = shown_change(figure, found)
         if found.count < 2 or found.holds(0.0):
             return f'<span class="chip" title="{self._words["unsure"]}">{escape(text)}</span>'
         kind = ""
