@@ -21,6 +21,7 @@ const agent = (changes: Partial<AgentView> = {}): AgentView => ({
   phone_reachable: true,
   since: '2026-01-05T01:00:00Z',
   interaction: null,
+  held: [],
   queues: ['news'],
   teams: [],
   wrap_up_until: null,
