@@ -128,4 +128,8 @@ def _show(
                 agents += f" ({load.listed} listed, shared)"
             print(f"  {load.queue:<{width}}  {load.calls_per_hour:7.0f} calls/h  {agents}")
     state = "not usable" if errors else "usable"
-    print(f"{state}: {errors} errors, {warnings} warnings")
+    print(f"{state}: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -18,6 +18,9 @@ from routing.explain import Candidate, Explanation
 from routing.ids import InteractionId
 from routing.plain import to_plain
 
+_A_MOMENT = 1e9
+"""Ranks above are Unix times."""
+
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
@@ -138,11 +141,20 @@ def _lines(moment: Moment) -> list[str]:
     return out
 
 
+def _rank(value: float) -> str:
+    # most strategies rank by a moment: who has been idle since then, and the like
+    return _clock(value) if value >= _A_MOMENT else f"{value:g}"
+
+
 def _candidate(candidate: Candidate) -> str:
     name = f"{candidate.agent} {candidate.name}".strip()
     if candidate.place is not None:
-        rank = ", ".join(f"{r:g}" for r in candidate.rank)
-        return f"{candidate.place:>3}. {name} (level {candidate.level}, rank {rank})"
+        told = [f"level {candidate.level}"]
+        for what in ("penalty", "preferred_skills", "proficiency"):
+            if value := getattr(candidate, what):
+                told.append(f"{what.replace('_', ' ')} {value}")
+        told.append(f"rank {', '.join(map(_rank, candidate.rank))}")
+        return f"{candidate.place:>3}. {name} ({', '.join(told)})"
     reasons = []
     for reason in candidate.reasons:
         details = ", ".join(f"{k} {v}" for k, v in reason.details.items())
