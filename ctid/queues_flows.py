@@ -20,6 +20,7 @@ Node = tuple[str, int]
 _ON_ENTRY = {
     OverflowReason.EWT,
     OverflowReason.LENGTH,
+    OverflowReason.RATIO,
     OverflowReason.NO_AGENT,
     OverflowReason.CLOSED,
     OverflowReason.UNROUTABLE,

@@ -214,8 +214,14 @@ def _queue(rules: _Rules, raw: dict[str, Any], path: TomlPath) -> Found:
 
 def _overflow(rules: _Rules, raw: dict[str, Any], path: TomlPath) -> Found:
     reason = raw.get("reason")
-    if reason in ("wait", "ewt", "length") and not raw.get("limit"):
-        unit = "callers" if reason == "length" else "seconds"
+    units = {
+        "wait": "seconds",
+        "ewt": "seconds",
+        "length": "callers",
+        "ratio": "callers for each agent",
+    }
+    if reason in units and not raw.get("limit"):
+        unit = units[reason]
         yield rules.problem(
             (*path, "reason"), f'"{reason}" needs a limit above 0', f"add limit = ... ({unit})"
         )

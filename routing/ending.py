@@ -121,6 +121,8 @@ def finish(floor: Floor, live: Interaction, event: str, outcome: Outcome | None 
         place.unanswered(floor, live, pool, gave_up=outcome is Outcome.ABANDONED)
         if outcome is Outcome.ABANDONED and live.channel is not Channel.CALLBACK:
             floor.figures(pool).abandoned += 1
+            assert live.waiting_since is not None
+            pool.keep_place(live.caller.number, live.waiting_since - live.kept_s, floor.now)
             note_missed(floor, live, pool)
     place.leave(floor, live)
     watchers.end_all(floor, live)

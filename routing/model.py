@@ -215,6 +215,7 @@ class OverflowReason(StrEnum):
     WAIT = "wait"  # waited limit seconds
     EWT = "ewt"  # expected wait above limit seconds, on entry
     LENGTH = "length"  # limit or more already waiting, on entry
+    RATIO = "ratio"  # limit or more already waiting for each agent available, on entry
     NO_AGENT = "no_agent"  # nobody there (Queue.join_empty / leave_empty)
     CLOSED = "closed"  # the queue's hours
     DIGIT = "digit"  # the caller pressed ``digit`` while waiting
@@ -320,6 +321,8 @@ class Queue:
     max_wait_s: float = 0.0  # 0: no limit
     join_empty: Joining = Joining.ALWAYS
     leave_empty: Joining = Joining.ALWAYS
+    leave_empty_after_s: float = 0.0  # so long may it last: somebody may have logged out by mistake
+    keep_place_s: float = 0.0  # who gave up and calls again within this has the old place
     overflow: tuple[Overflow, ...] = ()
     # what is heard
     music: str = "default"

@@ -14,7 +14,7 @@ from routing.model import Queue
 from routing.pool import Pool
 from routing.records import Interaction
 
-TIMERS = ("wait", "stage", "say", "patience", "due")
+TIMERS = ("wait", "empty", "stage", "say", "patience", "due")
 
 
 def urgency(floor: Floor, live: Interaction, queue: Queue) -> float:
@@ -22,7 +22,7 @@ def urgency(floor: Floor, live: Interaction, queue: Queue) -> float:
     assert live.waiting_since is not None
     if live.first:
         return 0.0
-    return live.waiting_since - head_start_s(floor, queue, live.priority)
+    return live.waiting_since - live.kept_s - head_start_s(floor, queue, live.priority)
 
 
 def head_start_s(floor: Floor, queue: Queue, priority: int) -> float:

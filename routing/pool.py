@@ -28,6 +28,8 @@ Head = tuple[Entry, int, int]
 
 MAX_ASKS = 1000
 """So many combinations of language and requirements are remembered."""
+MAX_GAVE_UP = 1000
+"""So many who may come back to their place are remembered."""
 MAX_NEEDS = 64
 """Above this, needs that nobody waits with are forgotten."""
 
@@ -77,7 +79,9 @@ class Pool:
         "capacity",
         "crews",
         "day",
+        "empty_since",
         "figures",
+        "gave_up",
         "idle",
         "level_index",
         "lines",
@@ -107,6 +111,8 @@ class Pool:
         self.level_index: dict[int, int] = {}
         self.logged_in = 0
         self.available = 0  # logged in and not paused, busy or not
+        self.empty_since = 0.0  # as ``leave_empty`` counts
+        self.gave_up: dict[str, tuple[float, float]] = {}  # number -> virtual arrival, when it left
         self.capacity = 0  # interactions that these can have at once
         self.crews: list[Crew] = []
         self.near: Neighbourhood | None = None  # worked out when first asked for
@@ -338,6 +344,27 @@ class Pool:
             ):
                 return entry
         return None
+
+    def keep_place(self, number: str, arrival: float, now: float) -> None:
+        """Somebody gave up; ``arrival``: since when the wait counts."""
+        if number and self.queue.keep_place_s > 0:
+            self._forget(now)
+            self.gave_up[number] = (arrival, now)
+
+    def came_back(self, number: str, now: float) -> float:
+        """How much earlier than now somebody who calls again has begun to wait."""
+        self._forget(now)
+        arrival, _ = self.gave_up.pop(number, (now, now))
+        return now - arrival
+
+    def _forget(self, now: float) -> None:
+        gone = self.gave_up
+        # in the order of leaving
+        while gone:
+            number, (_, left_at) = next(iter(gone.items()))
+            if now - left_at <= self.queue.keep_place_s and len(gone) < MAX_GAVE_UP:
+                return
+            del gone[number]
 
     def expected_wait(self, entry: Entry) -> ExpectedWait | None:
         """The wait of whoever stands, or would stand, at ``entry``; None when nobody serves."""

@@ -251,11 +251,12 @@ def _after_call(floor: Floor, live: Interaction, event: str) -> None:
 def status_set(floor: Floor, fact: f.AgentStatusSet) -> None:
     """What the agent wants."""
     agent = _agent(floor, fact.agent)
+    before = agent.status
     agents.set_status(floor, agent, fact.status, fact.reason, fact.phone)
     if fact.status is not f.AgentStatus.AVAILABLE:
         offers.agent_withdraws(floor, agent)
         for seat in agent.seats.values():
-            waiting.emptied(floor, seat.pool)
+            waiting.left(floor, seat.pool, before, fact.status)
 
 
 def agent_restored(floor: Floor, fact: f.AgentRestored) -> None:

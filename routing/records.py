@@ -329,6 +329,7 @@ class Interaction:
         "held",
         "id",
         "identified",
+        "kept_s",
         "language",
         "leaving",
         "line",
@@ -405,6 +406,7 @@ class Interaction:
         self.pool: Pool | None = None
         self.queues: list[QueueId] = []
         self.waiting_since: float | None = None
+        self.kept_s = 0.0  # of the place of an earlier call that was given up
         self.queued_at = 0.0
         self.backdated_to: float | None = None  # joins its first queue as of this time
         self.ask: Ask | None = None  # in this queue

@@ -30,6 +30,7 @@ _COPIED = (
     "attempts",
     "step_no",
     "waiting_since",
+    "kept_s",
     "queued_at",
     "queue_offers",
     "welcomed",

@@ -77,6 +77,8 @@ def _carry_counts(pool: Pool, old: Pool) -> None:
     pool.day = old.day
     pool.figures = old.figures
     pool.waits = old.waits
+    pool.empty_since = old.empty_since
+    pool.gave_up = old.gave_up
 
 
 def _carry_seat(seat: Seat, old: Seat | None) -> None:

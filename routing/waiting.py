@@ -32,6 +32,8 @@ def enter(floor: Floor, live: Interaction, pool: Pool) -> bool:
     live.backdated_to = None
     if live.waiting_since is None:
         live.waiting_since = live.queued_at
+    if queue.keep_place_s > 0:
+        live.kept_s = pool.came_back(live.caller.number, floor.now)
     if not live.queues or live.queues[-1] != queue.id:
         live.queues.append(queue.id)
     _note_ask(floor, live, pool)
@@ -84,9 +86,11 @@ def resume(floor: Floor, live: Interaction) -> None:
         send_on(floor, live, OverflowReason.WAIT, rule[1])
     elif 0 < pool.queue.max_offers <= live.queue_offers:
         send_on(floor, live, OverflowReason.OFFERS)
-    elif _empty(pool, pool.queue.leave_empty):
+    elif (alone_s := _alone_s(floor, pool)) <= 0:
         send_on(floor, live, OverflowReason.NO_AGENT)
     else:
+        if alone_s != inf:
+            floor.start_own_timer(live, "empty", alone_s, _when_waiting(live))
         _restage(floor, live)
         floor.seekers.append(live)
 
@@ -195,6 +199,12 @@ def _empty(pool: Pool, joining: Joining) -> bool:
     return not (pool.logged_in if joining is Joining.LOGGED_IN else pool.available)
 
 
+def _counts(status: AgentStatus, joining: Joining) -> bool:
+    if joining is Joining.LOGGED_IN:
+        return status is not AgentStatus.LOGGED_OUT
+    return status is AgentStatus.AVAILABLE
+
+
 def _refusal(floor: Floor, live: Interaction, pool: Pool) -> OverflowReason | None:
     queue = pool.queue
     waiting = len(pool.order)
@@ -206,6 +216,8 @@ def _refusal(floor: Floor, live: Interaction, pool: Pool) -> OverflowReason | No
         return OverflowReason.LENGTH
     for rule in queue.overflow:
         if rule.reason is OverflowReason.LENGTH and waiting >= rule.limit:
+            return rule.reason
+        if rule.reason is OverflowReason.RATIO and waiting >= rule.limit * max(pool.available, 1):
             return rule.reason
         if rule.reason is OverflowReason.UNROUTABLE and not possible(pool, live):
             return rule.reason
@@ -231,12 +243,20 @@ def possible(pool: Pool, live: Interaction) -> bool:
     return known
 
 
-def emptied(floor: Floor, pool: Pool) -> None:
-    """Somebody left the queue's staff: callers who may not wait without staff leave."""
-    if len(pool.order) and _empty(pool, pool.queue.leave_empty):
-        for live in list(pool.waiting()):
-            if live.state is State.WAITING:
-                send_on(floor, live, OverflowReason.NO_AGENT)
+def _alone_s(floor: Floor, pool: Pool) -> float:
+    """For how long callers may still wait although nobody is there; inf: somebody is."""
+    queue = pool.queue
+    if not _empty(pool, queue.leave_empty):
+        return inf
+    return pool.empty_since + queue.leave_empty_after_s - floor.now
+
+
+def left(floor: Floor, pool: Pool, before: AgentStatus, after: AgentStatus) -> None:
+    """Somebody of the staff chose ``after``: who may not wait without staff leaves, or soon."""
+    joining = pool.queue.leave_empty
+    if _counts(before, joining) and not _counts(after, joining) and _empty(pool, joining):
+        pool.empty_since = floor.now
+        floor.movers.extend(live for live in pool.waiting() if live.state is State.WAITING)
 
 
 # --- preferred agent -----------------------------------------------------------------------------

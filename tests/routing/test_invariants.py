@@ -69,6 +69,7 @@ def queues(strategy: str, mode: CallbackMode) -> tuple[Queue, ...]:
             callback=CallbackPolicy(enabled=True, mode=mode, attempts=2, after_abandon=True),
             preferred=PreferredAgent(owner=True, last_agent_days=5),
             no_answer=NoAnswer(pause_after=2),
+            keep_place_s=60,
         ),
         Queue(
             id=QueueId("skilled"),
@@ -92,10 +93,12 @@ def queues(strategy: str, mode: CallbackMode) -> tuple[Queue, ...]:
             max_offers=2,
             join_empty=Joining.LOGGED_IN,
             leave_empty=Joining.AVAILABLE,
+            leave_empty_after_s=5,
             overflow=(
                 Overflow(reason=OverflowReason.WAIT, limit=30, flow=FlowId("to_plain")),
                 Overflow(reason=OverflowReason.NO_AGENT, flow=FlowId("message")),
                 Overflow(reason=OverflowReason.LENGTH, limit=2, flow=FlowId("external")),
+                Overflow(reason=OverflowReason.RATIO, limit=2, flow=FlowId("message")),
                 Overflow(reason=OverflowReason.OFFERS, flow=FlowId("call_me")),
                 Overflow(reason=OverflowReason.DIGIT, digit="1", flow=FlowId("call_me")),
             ),
