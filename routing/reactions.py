@@ -10,6 +10,7 @@ from routing import (
     callbacks,
     consult,
     control,
+    customers,
     ending,
     flows,
     offers,
@@ -28,11 +29,7 @@ from routing.errors import UnknownTransition
 from routing.floor import Floor, Promise
 from routing.ids import AgentId, InteractionId
 from routing.interaction_state import TABLE, State
-from routing.model import Requirement
 from routing.records import AgentRecord, Interaction
-from routing.skills import MAX_LEVEL
-
-YES = ("1", "true", "yes", "on")
 
 
 def _agent(floor: Floor, agent: AgentId) -> AgentRecord:
@@ -42,7 +39,7 @@ def _agent(floor: Floor, agent: AgentId) -> AgentRecord:
     return record
 
 
-# --- arrival and customer ------------------------------------------------------------------------
+# --- arrival -----------------------------------------------------------------------------------
 
 
 def arrived(floor: Floor, fact: f.InteractionArrived) -> None:
@@ -69,69 +66,6 @@ def arrived(floor: Floor, fact: f.InteractionArrived) -> None:
         )
     )
     flows.start(floor, live)
-
-
-def customer_matched(floor: Floor, live: Interaction, fact: f.CustomerMatched) -> None:
-    """The CRM's word: name, VIP, blocked, language, skills, whom they know."""
-    if fact.known:  # a guess must not end up on the contact record
-        live.customer = fact.customer
-        live.customer_name = fact.name
-    known = dict(fact.attributes)
-    first = not live.customer_attributes
-    live.customer_attributes = known
-    live.identified = True
-    floor.touch(live)
-    rules = floor.config.customers
-    unanswered = live.answered_at is None and live.state not in (State.RELEASING, State.EXTERNAL)
-    if not (first and fact.known and unanswered):
-        flows.identified(floor, live)
-        return
-    if known.get("blocked", "").lower() in YES:
-        block(floor, live)
-        return
-    before = (live.priority, live.language, live.requirements)
-    if known.get("vip", "").lower() in YES:
-        live.priority += rules.vip_priority
-    live.language = live.language or known.get("language", "")
-    live.requirements += _skills(floor, known)
-    if live.state is State.ENTERING:
-        flows.identified(floor, live)
-    elif before != (live.priority, live.language, live.requirements) or waiting.may_prefer(live):
-        waiting.reprioritise(floor, live)
-
-
-def block(floor: Floor, live: Interaction) -> None:
-    """A caller whom the CRM refuses."""
-    rules = floor.config.customers
-    live.leaving = Outcome.BLOCKED
-    live.note_cause("blocked")
-    if live.state in (State.OFFERING, State.WITHDRAWING, State.CALLING):
-        ending.release(floor, live, "released", Outcome.BLOCKED, rules.blocked_cause)
-        return
-    place.leave(floor, live)
-    live.flow = None  # should it be adrift, nothing leads it back into a queue
-    if live.state is State.WAITING:
-        live.move("sent_on", State.ENTERING)
-    if live.state is State.ENTERING:
-        ending.say_then_release(
-            floor, live, rules.blocked_prompts, Outcome.BLOCKED, rules.blocked_cause
-        )
-
-
-def _skills(floor: Floor, known: dict[str, str]) -> tuple[Requirement, ...]:
-    own: list[Requirement] = []
-    if not any(name.startswith("skill.") for name in known):
-        return ()
-    for skill in floor.config.skills:
-        level = known.get(f"skill.{skill.id}", "")
-        if level.isascii() and level.isdigit() and len(level) < 4:
-            own.append(Requirement(skill=skill.id, level=max(1, min(MAX_LEVEL, int(level)))))
-    return tuple(own)
-
-
-def customer_not_found(floor: Floor, live: Interaction, fact: f.CustomerNotFound) -> None:
-    """Nobody we know."""
-    flows.identified(floor, live)
 
 
 # --- the caller's leg ----------------------------------------------------------------------------
@@ -451,8 +385,8 @@ def unknown_interaction(floor: Floor, fact: f.Fact) -> None:
 
 
 OF_INTERACTION: Final[dict[type, Callable[[Floor, Interaction, Any], None]]] = {
-    f.CustomerMatched: customer_matched,
-    f.CustomerNotFound: customer_not_found,
+    f.CustomerMatched: customers.matched,
+    f.CustomerNotFound: customers.not_found,
     f.StepFinished: step_finished,
     f.CallerHungUp: caller_hung_up,
     f.ControlLost: control_lost,

@@ -235,6 +235,14 @@ async def test_the_longest_wait_ends_with_words(stage: Stage) -> None:
     assert (await stage.record(caller.number))["outcome"] == "timed_out"
 
 
+async def test_a_number_that_nobody_knows_gets_an_apology(stage: Stage) -> None:
+    caller = stage.call("88889999")
+    await stage.ended(caller)
+    assert caller.bye_at - caller.answered_at > 1.0, "nothing was said"
+    record = await stage.record(caller.number)
+    assert (record["outcome"], record["queue"], record["did"]) == ("failed", None, "88889999")
+
+
 # --- menus ---------------------------------------------------------------------------------------
 
 
