@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from routing.agent_records import PHONE_CHANNELS, AgentRecord, Engagement
 from routing.agent_state import AgentState
 from routing.commands import AmendContactRecord, NotifyAgent
 from routing.facts import AgentStatus, PhoneState
 from routing.floor import Floor
 from routing.ids import InteractionId, PhoneId, TimerId
 from routing.pool import Pool
-from routing.records import PHONE_CHANNELS, AgentRecord, Engagement, Interaction
+from routing.records import Interaction
 
 ENGINE = "engine"
 

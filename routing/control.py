@@ -9,6 +9,7 @@ from __future__ import annotations
 from routing import control_facts as cf
 from routing import ending, waiting, watchers
 from routing import facts as f
+from routing.agent_records import AgentRecord
 from routing.commands import BringBack, Command, Hold, Outcome, SendTo, Unhold
 from routing.control_facts import TransferKind
 from routing.errors import UnknownTransition
@@ -17,7 +18,7 @@ from routing.floor import Floor
 from routing.ids import AgentId, QueueId
 from routing.interaction_state import State
 from routing.pool import Pool
-from routing.records import AgentRecord, Interaction, Onward
+from routing.records import Interaction, Onward
 
 TRANSFER_RING_S = 45.0
 """How long an outside number rings before the caller comes back to the queue."""

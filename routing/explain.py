@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from routing.agent_records import PHONE_CHANNELS, AgentRecord, Seat
 from routing.agent_state import AgentState
 from routing.facts import AgentStatus, PhoneState
 from routing.floor import Floor
@@ -17,7 +18,7 @@ from routing.ids import AgentId, InteractionId, QueueId
 from routing.model import Requirement
 from routing.place import urgency
 from routing.pool import Pool
-from routing.records import PHONE_CHANNELS, AgentRecord, Interaction, Seat
+from routing.records import Interaction
 from routing.skills import ANY_LEVEL, Need, Score, rounds_at, score
 
 

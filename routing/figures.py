@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from routing.agent_records import AgentRecord
 from routing.agent_state import AgentState
 from routing.facts import AgentStatus, PhoneState
 from routing.floor import Floor
 from routing.interaction_state import State
 from routing.place import head_start_s
 from routing.pool import Figures, Pool
-from routing.records import AgentRecord, Interaction
+from routing.records import Interaction
 from routing.views import AgentView, InteractionView, QueueView, SupervisorView
 
 WITH_AGENT = (State.TALKING, State.ENDED)

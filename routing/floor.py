@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from routing.agent_records import AgentRecord, Seat
 from routing.commands import CancelTimer, Command, StartTimer
 from routing.draws import Draws
 from routing.errors import ConfigError
@@ -20,7 +21,7 @@ from routing.hours import Schedule, instant, zone
 from routing.ids import AgentId, FlowId, InteractionId, PhoneId, QueueId, TimerId
 from routing.model import Entry, Flow, RoutingConfig
 from routing.pool import Figures, Pool
-from routing.records import AgentRecord, Interaction, Seat
+from routing.records import Interaction
 from routing.sharing import Crew
 
 DAY_S = 86400.0

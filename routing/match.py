@@ -11,11 +11,12 @@ from __future__ import annotations
 from math import inf
 
 from routing import offers, place, waiting
+from routing.agent_records import AgentRecord, Seat
 from routing.floor import Floor
 from routing.ids import QueueId
 from routing.interaction_state import State
 from routing.line import Entry
-from routing.records import AgentRecord, Interaction, Seat
+from routing.records import Interaction
 
 
 def settle(floor: Floor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from routing import agents, audio, place, watchers, withdrawal
+from routing.agent_records import AgentRecord, Engagement, Seat
 from routing.commands import (
     CallCustomer,
     CancelOffer,
@@ -19,7 +20,7 @@ from routing.ids import AgentId, OfferId, RecordingId
 from routing.interaction_state import State
 from routing.model import CallbackMode, RecordingPolicy
 from routing.pool import Pool
-from routing.records import AgentRecord, Engagement, Interaction, OfferRecord, Seat
+from routing.records import Interaction, OfferRecord
 from routing.strategies import Reach
 
 RING_TIMEOUT = "ring_timeout"

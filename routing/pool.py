@@ -12,12 +12,13 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from math import inf
 
+from routing.agent_records import Seat
 from routing.draws import Draws
 from routing.estimate import ExpectedWait, WaitModel
 from routing.ids import AgentId, SkillId
 from routing.line import Entry, Line
 from routing.model import Queue, Requirement, Skill
-from routing.records import Interaction, Seat
+from routing.records import Interaction
 from routing.sharing import Crew, Neighbourhood, outlook
 from routing.skills import ANY_LEVEL, Ask, Need, Score, ask, score
 from routing.strategies import Reach, Strategy, strategy

@@ -23,13 +23,14 @@ from routing import (
 )
 from routing import control_facts as cf
 from routing import facts as f
+from routing.agent_records import AgentRecord
 from routing.agent_state import AgentState
 from routing.commands import LookUpCustomer, Outcome, Release
 from routing.errors import UnknownTransition
 from routing.floor import Floor, Promise
 from routing.ids import AgentId, InteractionId
 from routing.interaction_state import TABLE, State
-from routing.records import AgentRecord, Interaction
+from routing.records import Interaction
 
 
 def _agent(floor: Floor, agent: AgentId) -> AgentRecord:

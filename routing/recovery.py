@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from routing import agents, ending, offers, place, waiting
+from routing.agent_records import AgentRecord, Engagement
 from routing.agent_state import AgentState
 from routing.commands import OfferAccount, Outcome
 from routing.errors import UnknownTransition
@@ -15,7 +16,7 @@ from routing.ids import AgentId, CustomerId, InteractionId, OfferId, PhoneId, Qu
 from routing.interaction_state import State
 from routing.model import Requirement
 from routing.plain import from_plain, to_plain
-from routing.records import AgentRecord, Engagement, Interaction
+from routing.records import Interaction
 
 Plain = dict[str, Any]
 

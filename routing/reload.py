@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from routing import agents, waiting
+from routing.agent_records import Seat
 from routing.facts import AgentStatus, ConfigChanged
 from routing.floor import Floor
 from routing.interaction_state import State
 from routing.model import RoutingConfig
 from routing.pool import Pool
-from routing.records import Seat
 
 
 def config_changed(floor: Floor, fact: ConfigChanged) -> None:

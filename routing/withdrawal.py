@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from routing import agents
+from routing.agent_records import AgentRecord
 from routing.commands import OfferAccount
 from routing.floor import Floor
 from routing.ids import AgentId, TimerId
-from routing.records import AgentRecord, Interaction, OfferRecord
+from routing.records import Interaction, OfferRecord
 
 MAX_ACCOUNTS = 200
 """Offers beyond this many are no longer itemised in the contact record."""

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing import line as line_module
+from routing.agent_records import AgentRecord, Seat
 from routing.draws import Draws, share_of
 from routing.facts import Channel, Party
 from routing.ids import InteractionId, QueueId, SkillId
 from routing.line import Line
 from routing.model import Membership, Queue, Requirement
 from routing.pool import MAX_ASKS, MAX_NEEDS, Pool
-from routing.records import AgentRecord, Interaction, Seat
+from routing.records import Interaction
 from routing.skills import ANY_LEVEL, Need
 from tests.routing.samples import agent
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from routing import agent_state, diagrams, interaction_state, reactions
+from routing.agent_records import Engagement
 from routing.agent_state import AgentState
 from routing.codec import FACTS
 from routing.draws import Draws
@@ -16,7 +17,7 @@ from routing.ids import InteractionId, QueueId
 from routing.interaction_state import State
 from routing.model import Queue
 from routing.pool import Pool
-from routing.records import Engagement, Interaction
+from routing.records import Interaction
 
 pytestmark = pytest.mark.unit
 
