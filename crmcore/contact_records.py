@@ -6,8 +6,9 @@ A contact record as this package answers it (times: Unix seconds)::
      queues: [..], agent, agents: [..], team, customer: id|None, customer_name, outcome,
      disposition, notes, arrived_at, queued_at, answered_at, ended_at, wait_s, talk_s, wrap_up_s,
      priority, offers: [{offer, agent, offered_at, ended_at, outcome}], legs: [..], causes: [..],
-     survey: {..}|None, recording_failures: [..], recordings: [{id, state, file, duration_s, bytes,
-     sha256, reason}], version, updated_at}
+     survey: {question: key|None}|None, recording_failures: [..],
+     recording_gaps: [{recording, by, since_at, until_at|None}],
+     recordings: [{id, state, file, duration_s, bytes, sha256, reason}], version, updated_at}
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from crmcore.access import Actor, Scope
 from crmcore.errors import Conflict, Invalid, NotFound
 from crmcore.numbers import HOME, NumberPlan
 from routing.commands import AmendContactRecord, InteractionAccount, Outcome
+from routing.facts import Channel
 
 Row = dict[str, Any]
 MAX_NOTES = 20_000
-_JSON = ("queues", "agents", "offers", "legs", "causes", "recording_failures")
+_JSON = ("queues", "agents", "offers", "legs", "causes", "recording_failures", "recording_gaps")
 
 
 def file(
@@ -35,7 +37,6 @@ def file(
     now: float,
     *,
     team: str | None = None,
-    direction: str = "in",
     plan: NumberPlan = HOME,
 ) -> tuple[str, bool]:
     """Write the contact record and drop the live snapshot in the same transaction.
@@ -51,13 +52,14 @@ def file(
     if there:
         return str(there[0]), False
     number = numbers.parse(account.caller.number, plan)
+    direction = "out" if account.outbound else "in"
     customer = _customer_of(conn, account, number)
     cursor = conn.execute(
         "INSERT INTO contact_records(interaction, channel, direction, caller_number, caller_name,"
         " number_key, did, queue, queues, agent, agents, team, customer, outcome, arrived_at,"
         " queued_at, answered_at, ended_at, wait_s, talk_s, priority, offers, causes,"
-        " recording_failures, updated_at)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " recording_failures, recording_gaps, survey, updated_at)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             interaction,
             str(account.channel),
@@ -83,6 +85,8 @@ def file(
             audit.text([dataclasses.asdict(one) for one in account.offers]),
             audit.text(account.causes),
             audit.text(account.recording_failures),
+            audit.text([dataclasses.asdict(one) for one in account.recording_gaps]),
+            audit.text(dict(account.survey)) if account.survey else None,
             now,
         ),
     )
@@ -99,7 +103,9 @@ def file(
     ).fetchall():
         _amend(conn, record, early["disposition"], early["notes"], early["wrap_up_s"], now)
     conn.execute("DELETE FROM early_amendments WHERE interaction = ?", (interaction,))
-    if direction == "in":
+    if not account.outbound or (
+        account.channel is Channel.CALLBACK and account.outcome != Outcome.ANSWERED
+    ):
         callbacks.after_record(conn, account, number, customer, team)
     elif account.outcome == Outcome.ANSWERED and number.key:
         callbacks.reached(conn, number.key, account.ended_at)

@@ -116,14 +116,11 @@ class Store:
         now: float,
         *,
         team: str | None = None,
-        direction: str = "in",
     ) -> tuple[str, bool]:
         """Write the record once and drop the live snapshot with it: ``(id, new)``."""
         self.journal.forget_staged("interaction", account.interaction)
         return await self.db.write(
-            lambda conn: contact_records.file(
-                conn, account, now, team=team, direction=direction, plan=self.plan
-            ),
+            lambda conn: contact_records.file(conn, account, now, team=team, plan=self.plan),
             soon=True,
         )
 

@@ -49,6 +49,7 @@ class Action(StrEnum):
     INTERACTIONS_SUPERVISE = "interactions.supervise"
     INTERACTIONS_INTERCEPT = "interactions.intercept"
     INTERACTIONS_CONTROL = "interactions.control"
+    INTERACTIONS_RECORDING = "interactions.recording"
     CALLS_MAKE = "calls.make"
     CALLBACKS_PROMISE = "callbacks.promise"
     CUSTOMERS_VIEW = "customers.view"
@@ -87,6 +88,7 @@ PERMISSIONS: Mapping[Action, Mapping[Role, Scope]] = {
     Action.INTERACTIONS_SUPERVISE:   _row(NONE,   TEAM,      ALL,  NONE),
     Action.INTERACTIONS_INTERCEPT:   _row(NONE,   TEAM,      ALL,  NONE),
     Action.INTERACTIONS_CONTROL:     _row(OWN,    TEAM,      ALL,  NONE),  # hold, transfer
+    Action.INTERACTIONS_RECORDING:   _row(OWN,    TEAM,      ALL,  NONE),
     Action.CALLBACKS_PROMISE:        _row(QUEUES, TEAM,      ALL,  NONE),
     Action.CALLS_MAKE:               _row(OWN,    OWN,       OWN,  NONE),
     Action.CONFIG_UI:                _row(ALL,    ALL,       ALL,  ALL),

@@ -46,7 +46,10 @@ RECORD_TIMES = ("arrived_at", "queued_at", "answered_at", "ended_at", "updated_a
 def contact_record_json(row: Row, name_of: NameOf) -> dict[str, Any]:
     """A row of ``crmcore.contact_records``. ``name_of``: an agent's name by id, or empty."""
     recordings = [
-        {name: one[name] for name in ("id", "state", "duration_s", "bytes", "reason")}
+        {
+            **{name: one[name] for name in ("id", "state", "duration_s", "bytes", "reason")},
+            "gaps": [_gap(gap) for gap in row["recording_gaps"] if gap["recording"] == one["id"]],
+        }
         for one in row["recordings"]
     ]
     ready = [one["id"] for one in recordings if one["state"] == "ready"]
@@ -61,6 +64,10 @@ def contact_record_json(row: Row, name_of: NameOf) -> dict[str, Any]:
         "recording_note": "; ".join([*failed, *row["recording_failures"]]),
         "recordings": recordings,
     }
+
+
+def _gap(one: Row) -> dict[str, Any]:
+    return {"by": one["by"], "since_at": iso(one["since_at"]), "until_at": iso(one["until_at"])}
 
 
 def _offer(one: Row, name_of: NameOf) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class FlowGraph:
             case StepKind.EXTERNAL:
                 yield _Edge(None, False)
                 yield _Edge(otherwise, False)
-            case StepKind.VOICE_MESSAGE:
+            case StepKind.VOICE_MESSAGE | StepKind.SURVEY:
                 yield _Edge(following, False)
                 yield _Edge(otherwise, False)
             case StepKind.CALLBACK:

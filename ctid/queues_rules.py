@@ -45,6 +45,10 @@ _OF_STEP: dict[str, tuple[str, ...]] = {
         *("prompts", "choices", "max_digits", "timeout_s", "attempts", "invalid", "silence"),
         "otherwise",
     ),
+    "survey": (
+        *("question", "keys", "prompts", "timeout_s", "attempts", "invalid", "silence"),
+        "otherwise",
+    ),
     "announcement": ("prompts",),
     "queue": ("queue", "priority", "skills", "language"),
     "external": ("number", "ring_timeout_s", "otherwise"),
@@ -57,6 +61,7 @@ _OF_STEP: dict[str, tuple[str, ...]] = {
 _NEEDED: dict[str, tuple[str, ...]] = {
     "hours": ("hours", "closed"),
     "menu": ("prompts", "choices"),
+    "survey": ("question", "prompts"),
     "announcement": ("prompts",),
     "queue": ("queue",),
     "external": ("number",),

@@ -149,6 +149,10 @@ _CHECKS: dict[tuple[type, str], Callable[[str], str]] = {
     (m.MenuChoice, "digits"): _digits,
     (m.Overflow, "digit"): _matching(r"[0-9*#]", "one of 0 to 9, * and #"),
     (m.Step, "number"): _number,
+    (m.Queue, "caller_id"): _matching(r"\+?[0-9]{1,32}", "a number to show: digits, perhaps +"),
+    (m.Step, "question"): identifier,
+    (m.Step, "keys"): _matching(r"[0-9*]{1,11}", "keys of a phone: 0 to 9 and *"),
+    (m.RoutingConfig, "phones"): _matching(r"[A-Za-z0-9_.+-]{1,64}", "a phone's name at the PBX"),
     (m.Entry, "did"): _matching(
         r"\+?[A-Za-z0-9_.#-]{0,40}\*?", "a dialled number, perhaps with a final * for any ending"
     ),

@@ -75,6 +75,7 @@ class AgentRecord:
         "missed",
         "open",
         "order",
+        "owed",
         "phone",
         "phone_state",
         "reason",
@@ -112,6 +113,7 @@ class AgentRecord:
         self.busy_share_at = 0.0
         self.handled: deque[InteractionId] = deque(maxlen=20)
         self.due: InteractionId | None = None  # whose disposition is awaited
+        self.owed: InteractionId | None = None  # without it the agent stays paused
         self.wanted: dict[InteractionId, Entry] = {}  # who waits for this agent only
 
     @property

@@ -8,10 +8,13 @@ from routing.commands import AmendContactRecord, NotifyAgent
 from routing.facts import AgentStatus, PhoneState
 from routing.floor import Floor
 from routing.ids import InteractionId, PhoneId, TimerId
+from routing.model import Overdue
 from routing.pool import Pool
 from routing.records import Interaction
 
 ENGINE = "engine"
+OWED = "disposition"
+"""The pause reason of an agent who has not said how the last conversation ended."""
 
 
 def refresh(floor: Floor, agent: AgentRecord) -> None:
@@ -188,9 +191,14 @@ def phone_changed(floor: Floor, phone: PhoneId, state: PhoneState) -> None:
     floor.phone_states[phone] = state
     holder = floor.phones.get(phone)
     agent = floor.agents.get(holder) if holder is not None else None
-    if agent is not None and agent.phone_state is not state:
-        agent.phone_state = state
-        refresh(floor, agent)
+    if agent is None or agent.phone_state is state:
+        return
+    lost = PhoneState.UNREACHABLE in (state, agent.phone_state)
+    agent.phone_state = state
+    if lost and agent.status is not AgentStatus.LOGGED_OUT:
+        code = "phone_lost" if state is PhoneState.UNREACHABLE else "phone_back"
+        floor.emit(NotifyAgent(agent=agent.id, code=code, details={"phone": phone}))
+    refresh(floor, agent)
 
 
 def begin_wrap_up(floor: Floor, agent: AgentRecord, live: Interaction) -> None:
@@ -227,11 +235,11 @@ def begin_wrap_up(floor: Floor, agent: AgentRecord, live: Interaction) -> None:
 
 
 def _time_wrap_up(floor: Floor, agent: AgentRecord, engagement: Engagement) -> None:
-    floor.start_timer(
-        wrap_up_timer(agent, engagement),
-        engagement.until - floor.now,
-        lambda floor: end_wrap_up(floor, agent, engagement),
-    )
+    def over(floor: Floor) -> None:
+        overdue(floor, agent, engagement)
+        end_wrap_up(floor, agent, engagement)
+
+    floor.start_timer(wrap_up_timer(agent, engagement), engagement.until - floor.now, over)
 
 
 def resume_wrap_up(floor: Floor, agent: AgentRecord, engagement: Engagement) -> None:
@@ -274,6 +282,36 @@ def end_wrap_up(floor: Floor, agent: AgentRecord, engagement: Engagement) -> Non
     refresh(floor, agent)
 
 
+def owes(agent: AgentRecord, engagement: Engagement) -> bool:
+    """Whether the disposition is still to come that the queue asks for."""
+    return agent.due == engagement.interaction and engagement.pool.queue.disposition_required
+
+
+def overdue(floor: Floor, agent: AgentRecord, engagement: Engagement) -> None:
+    """The time for the wrap-up is over."""
+    queue = engagement.pool.queue
+    if owes(agent, engagement) and queue.disposition_overdue is Overdue.PAUSE:
+        agent.owed = engagement.interaction
+        if agent.status is AgentStatus.AVAILABLE:
+            set_status(floor, agent, AgentStatus.PAUSED, OWED)
+        floor.emit(
+            NotifyAgent(
+                agent=agent.id,
+                code="disposition_overdue",
+                details={"interaction": engagement.interaction, "queue": queue.id},
+            )
+        )
+
+
+def settled(floor: Floor, agent: AgentRecord, interaction: InteractionId) -> None:
+    """The disposition is there: whoever was paused for it alone goes on."""
+    if agent.owed != interaction:
+        return
+    agent.owed = None
+    if agent.status is AgentStatus.PAUSED and agent.reason == OWED:
+        set_status(floor, agent, AgentStatus.AVAILABLE)
+
+
 def amend(floor: Floor, amendment: AmendContactRecord) -> None:
     """Send now, or keep until the contact record has been filed."""
     live = floor.live.get(amendment.interaction)
@@ -299,6 +337,7 @@ def dispose(
             interaction=interaction, agent=agent.id, disposition=code, notes=notes or None
         ),
     )
+    settled(floor, agent, interaction)
     floor.touch_agent(agent)
     if (
         engagement is not None

@@ -14,12 +14,12 @@ from routing.records import Announced, Interaction
 
 def hears(live: Interaction) -> bool:
     """Whether somebody is on the line who can be spoken to."""
-    return live.channel is Channel.VOICE or (live.customer_here and live.answer_sent)
+    return live.customer_here and (live.channel is Channel.VOICE or live.answer_sent)
 
 
 def answer(floor: Floor, live: Interaction) -> None:
     """Take the call, once."""
-    if not live.answer_sent and live.channel is Channel.VOICE:
+    if not live.answer_sent and live.customer_here and live.channel is Channel.VOICE:
         live.answer_sent = True
         floor.emit(Answer(interaction=live.id))
 

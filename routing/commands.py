@@ -7,7 +7,7 @@ carry it out; one that fails comes back as a :class:`routing.facts.CommandFailed
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -142,6 +142,7 @@ class Offer(Command):
     caller: Party
     music: str = "default"
     channel: Channel = Channel.VOICE  # CALLBACK, agent first: there is no caller's leg yet
+    auto_answer: bool = False  # the phone is asked to answer by itself
     recording: RecordingId | None = None
     """What StartRecording will name if an agent answers, when a recording is due.
 
@@ -203,6 +204,15 @@ class StopRecording(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuspendRecording(Command):
+    """Write silence, or (``suspend`` false) the voices again. RecordingSuspended follows."""
+
+    interaction: InteractionId
+    recording: RecordingId
+    suspend: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release(Command):
     """Hang up the caller's leg and whatever is connected to it. ``cause``: ITU-T Q.850."""
 
@@ -235,14 +245,16 @@ class CallCustomer(Command):
 
     ``agent`` is connected already (agent first: join the two and report CustomerAnswered) or
     ``None`` (customer first: report CustomerAnswered and hold the customer; an Offer follows).
-    CustomerCallFailed when nobody answers. Sent exactly once for each attempt. ``show``: the number
-    that the customer once dialled, for the phone's display; empty: none is known.
+    CustomerCallFailed when nobody answers. Sent exactly once for each attempt. For the phone's
+    display: ``caller_id``, the queue's own number, else the site's, else ``show``, the number that
+    the customer once dialled; empty: none is known.
     """
 
     interaction: InteractionId
     number: str
     ring_timeout_s: float
     agent: AgentId | None = None
+    caller_id: str = ""
     show: str = ""
 
 
@@ -264,6 +276,16 @@ class OfferAccount:
     offered_at: float
     ended_at: float
     outcome: str  # answered, declined, ring_timeout, withdrawn, failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingGap:
+    """A stretch that was kept out of a recording. ``until_at`` ``None``: up to its end."""
+
+    recording: RecordingId
+    by: str  # user name
+    since_at: float
+    until_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +312,11 @@ class InteractionAccount:
     offers: tuple[OfferAccount, ...] = ()
     recordings: tuple[RecordingId, ...] = ()
     recording_failures: tuple[str, ...] = ()
+    recording_gaps: tuple[RecordingGap, ...] = ()
     causes: tuple[str, ...] = ()
+    outbound: bool = False  # we called the customer
+    survey: Mapping[str, str | None] = field(default_factory=dict)
+    """What the caller keyed in by question, ``None`` for a question that got no answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,3 +436,37 @@ class ChangeConsult(Command):
 
     interaction: InteractionId
     ask: ConsultAsk
+
+
+# --- the agent's phone ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOffer(Command):
+    """Have the phone that rings answer by itself; OfferAnswered follows, or it rings on."""
+
+    interaction: InteractionId
+    offer: OfferId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMute(Command):
+    """Keep the agent's voice back from everybody, or let it through. MuteChanged follows."""
+
+    interaction: InteractionId
+    mute: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendDigits(Command):
+    """Send digits to whom the agent talks with, as if they were keyed in at the agent's phone."""
+
+    interaction: InteractionId
+    digits: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalAgent(Command):
+    """A short tone that the agent alone hears: somebody listens."""
+
+    interaction: InteractionId

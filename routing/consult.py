@@ -42,6 +42,7 @@ def requested(floor: Floor, live: Interaction, fact: cf.ConsultRequested) -> Non
         command = Consult(interaction=live.id, phone=NO_PHONE, number=fact.to, music=music)
     else:
         raise UnknownTransition("a queue cannot be consulted: transfer the caller to it")
+    live.consult.conference = fact.conference
     floor.emit(command)
     floor.touch(live)
 
@@ -92,6 +93,9 @@ def changed(floor: Floor, live: Interaction, fact: cf.ConsultChanged) -> None:
             # the agent has left meanwhile: nobody has the caller
             live.first = True
             floor.emit(BringBack(interaction=live.id))
+    elif fact.phase is ConsultPhase.PRIVATE and consult.conference:
+        consult.conference = False
+        floor.emit(ChangeConsult(interaction=live.id, ask=ConsultAsk.CONFERENCE))
     elif fact.phase is ConsultPhase.TRANSFERRED and live.state is State.MOVING:
         live.consult = None
         _transferred(floor, live, consult)

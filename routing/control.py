@@ -7,7 +7,7 @@ again; what then follows is kept as ``Onward``.
 from __future__ import annotations
 
 from routing import control_facts as cf
-from routing import ending, waiting, watchers
+from routing import ending, flows, waiting, watchers
 from routing import facts as f
 from routing.agent_records import AgentRecord
 from routing.commands import BringBack, Command, Hold, Outcome, SendTo, Unhold
@@ -15,7 +15,7 @@ from routing.control_facts import TransferKind
 from routing.errors import UnknownTransition
 from routing.facts import AgentStatus
 from routing.floor import Floor
-from routing.ids import AgentId, QueueId
+from routing.ids import AgentId, FlowId, QueueId
 from routing.interaction_state import State
 from routing.pool import Pool
 from routing.records import Interaction, Onward
@@ -133,6 +133,11 @@ def returned(floor: Floor, live: Interaction) -> None:
         )
         floor.touch(live)
         return
+    if onward.survey is not None:
+        live.onward = None
+        live.move("CallerReturned", State.AFTER_CALL)
+        ask(floor, live, onward.survey)
+        return
     live.move("CallerReturned", State.WAITING)
     _wait(floor, live, onward)
 
@@ -174,7 +179,24 @@ def _wait(floor: Floor, live: Interaction, onward: Onward) -> None:
 
 def hang_up_requested(floor: Floor, live: Interaction, fact: cf.HangUpRequested) -> None:
     """The agent is done: as if the phone had been put down."""
-    ending.release(floor, live, "HangUpRequested", Outcome.ANSWERED)
+    survey = survey_of(live)
+    pool = live.pool
+    if survey is None or pool is None:
+        ending.release(floor, live, "HangUpRequested", Outcome.ANSWERED)
+        return
+    onward = Onward(pool, survey=survey)
+    leave(floor, live, "HangUpRequested", onward, BringBack(interaction=live.id))
+
+
+def survey_of(live: Interaction) -> FlowId | None:
+    """The questions for a caller whose agent has hung up; nobody who was called is asked any."""
+    return live.pool.queue.survey if live.pool is not None and not live.direct else None
+
+
+def ask(floor: Floor, live: Interaction, survey: FlowId) -> None:
+    """Ask the caller how it was."""
+    flows.go(live, survey)
+    flows.run(floor, live)
 
 
 # --- hold ----------------------------------------------------------------------------------------

@@ -1,12 +1,16 @@
-"""Facts about a running conversation: supervision, taking over, hold, transfer, consultation."""
+"""Facts about a running conversation: supervision, taking over, hold, transfer, consultation,
+and what the agent does with the own phone and the recording."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from routing.errors import FactError
 from routing.facts import Fact, check_text
-from routing.ids import InteractionId, PhoneId, QueueId, SupervisionId
+from routing.ids import AgentId, InteractionId, PhoneId, QueueId, RecordingId, SupervisionId
+
+MAX_DIGITS = 64
 
 
 class SuperviseMode(StrEnum):
@@ -32,6 +36,15 @@ class ConsultAsk(StrEnum):
     CANCEL = "cancel"  # hang up the consulted one, back to the caller
     COMPLETE = "complete"  # the caller goes to the consulted one, the agent leaves
     CONFERENCE = "conference"  # all three together
+
+
+class RecordingAction(StrEnum):
+    """What is to be done with the recording of a conversation."""
+
+    START = "start"
+    STOP = "stop"
+    SUSPEND = "suspend"  # silence is written, for example while a card's number is said
+    RESUME = "resume"
 
 
 class ConsultPhase(StrEnum):
@@ -179,12 +192,16 @@ class TransferRequested(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsultRequested(Fact):
-    """The agent wants to ask an agent or an outside number, while the caller hears music."""
+    """The agent wants to ask an agent or an outside number, while the caller hears music.
+
+    ``conference``: all three are brought together as soon as the third one has answered.
+    """
 
     interaction: InteractionId
     by: str
     kind: TransferKind
     to: str
+    conference: bool = False
 
     def __post_init__(self) -> None:
         check_text("by", self.by)
@@ -232,3 +249,63 @@ class HoldChanged(Fact):
 
     interaction: InteractionId
     held: bool
+
+
+# --- the agent's phone, and the recording ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRequested(Fact):
+    """The phone of ``agent``, which rings, is to answer by itself (``by`` says so)."""
+
+    interaction: InteractionId
+    agent: AgentId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteRequested(Fact):
+    """Nobody is to hear the agent (``mute`` false: heard again)."""
+
+    interaction: InteractionId
+    by: str
+    mute: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteChanged(Fact):
+    """The PBX keeps the agent's voice back (``muted``), or lets it through again."""
+
+    interaction: InteractionId
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitsRequested(Fact):
+    """``digits`` (0 to 9, A to D, * and #) are to go to whom the agent talks with."""
+
+    interaction: InteractionId
+    by: str
+    digits: str
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.digits) <= MAX_DIGITS or set(self.digits) - set("0123456789ABCD*#"):
+            raise FactError(f"digits must be 1 to {MAX_DIGITS} of 0 to 9, A to D, * and #")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRequested(Fact):
+    """``by`` starts, stops, suspends or resumes the recording."""
+
+    interaction: InteractionId
+    by: str
+    action: RecordingAction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingSuspended(Fact):
+    """The PBX writes silence instead of the voices (``suspended``), or the voices again."""
+
+    interaction: InteractionId
+    recording: RecordingId
+    suspended: bool

@@ -72,6 +72,7 @@ def agent_left(floor: Floor, live: Interaction) -> None:
     live.talk_since = None
     engagement = agent.engagements[live.id]
     engagement.pool.talking -= 1
+    live.muted = False  # with the agent's leg
     agents.begin_wrap_up(floor, agent, live)
     floor.touch(live)
 
@@ -163,7 +164,10 @@ def account(floor: Floor, live: Interaction, outcome: Outcome) -> InteractionAcc
         offers=tuple(live.offers),
         recordings=tuple(live.recordings),
         recording_failures=tuple(live.recording_failures),
+        recording_gaps=tuple(live.recording_gaps),
         causes=tuple(live.causes),
+        outbound=live.outbound,
+        survey=dict(live.survey),
     )
 
 

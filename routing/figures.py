@@ -38,6 +38,11 @@ def agent_view(floor: Floor, agent: AgentRecord) -> AgentView:
         calls_handled=agent.calls,
         disposition_due=agent.due,
         held=tuple(e.interaction for e in agent.engagements.values()),
+        disposition_owed=agent.owed is not None,
+        private_call=not gone
+        and not agent.on_the_phone
+        and agent.phone_state in (PhoneState.IN_USE, PhoneState.RINGING),
+        auto_answer=agent.config.auto_answer,
     )
 
 
@@ -105,4 +110,7 @@ def interaction_view(live: Interaction) -> InteractionView:
         taken_over_by=live.taker if live.taken_since is not None else "",
         on_hold=live.held,
         consult=live.consult.phase.value if live.consult is not None else "",
+        muted=live.muted,
+        recording_suspended=live.suspended,
+        outbound=live.outbound,
     )

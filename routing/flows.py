@@ -82,6 +82,9 @@ def _take(floor: Floor, live: Interaction, step: Step) -> bool:
             audio.play(floor, live, step.prompts, "step")
         case StepKind.MENU:
             audio.collect(floor, live, step.prompts, "menu", step.max_digits, step.timeout_s)
+        case StepKind.SURVEY:
+            live.survey.setdefault(step.question, None)
+            audio.collect(floor, live, step.prompts, "survey", 1, step.timeout_s)
         case StepKind.QUEUE:
             _set(live, step.language, step.priority, step.skills)
             to_queue(floor, live, step.queue)
@@ -246,13 +249,15 @@ def step_finished(floor: Floor, live: Interaction, fact: StepFinished) -> None:
             audio.music(floor, live)
     elif after == "beep":
         run(floor, live)
-    elif after in ("step", "menu", "message"):
+    elif after in ("step", "menu", "survey", "message"):
         live.after = ""
         step = current(floor, live)
         if step is None:
             run(floor, live)
         elif after == "menu":
             _menu(floor, live, step, fact)
+        elif after == "survey":
+            _survey(floor, live, step, fact)
         else:
             if after == "message" and fact.outcome is StepOutcome.FAILED:
                 live.note_cause("message not recorded")
@@ -279,13 +284,28 @@ def _menu(floor: Floor, live: Interaction, step: Step, fact: StepFinished) -> No
         _set(live, choice.language, choice.priority, choice.skills)
         go(live, choice.flow)
         run(floor, live)
-        return
+    else:
+        _again(floor, live, step, fact)
+
+
+def _survey(floor: Floor, live: Interaction, step: Step, fact: StepFinished) -> None:
+    if len(fact.digits) == 1 and fact.digits in step.keys:
+        live.survey[step.question] = fact.digits
+        live.step_index += 1
+        live.attempts = 0
+        run(floor, live)
+    else:
+        _again(floor, live, step, fact)
+
+
+def _again(floor: Floor, live: Interaction, step: Step, fact: StepFinished) -> None:
+    """Ask once more, as often as the step allows."""
     live.attempts += 1
     if live.attempts >= step.attempts:
-        live.note_cause("menu without a choice")
+        live.note_cause(f"{step.kind} without a choice")
         _else(live, step)
         run(floor, live)
         return
     first = step.invalid if fact.digits else step.silence
     prompts = (*first, *step.prompts)
-    audio.collect(floor, live, prompts, "menu", step.max_digits, step.timeout_s)
+    audio.collect(floor, live, prompts, step.kind.value, step.max_digits, step.timeout_s)

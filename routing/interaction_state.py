@@ -76,6 +76,7 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "AgentHungUp": (W,),
     },
     State.OFFERING: {
+        "AnswerRequested": (O,),
         "OfferRinging": (O,),
         "OfferAnswered": (T, C),
         "OfferDeclined": (O,),
@@ -152,7 +153,10 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "TakenOver": (V,),
         "AgentReleaseRequested": (M,),
         "TransferRequested": (M,),
-        "HangUpRequested": (R,),
+        "HangUpRequested": (R, M),
+        "MuteRequested": (T,),
+        "DigitsRequested": (T,),
+        "RecordingRequested": (T,),
         "ConsultRequested": (T,),
         "ConsultAsked": (T, M),
         "HoldRequested": (T,),
@@ -195,7 +199,7 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "AgentHungUp": (P,),
     },
     State.MOVING: {
-        "CallerReturned": (W, P),
+        "CallerReturned": (W, P, A),
         "ConsultChanged": (M, T, P),
         "CallerHungUp": (Z,),
         "AgentHungUp": (M,),
@@ -291,9 +295,12 @@ STAYS: Final = (
     "TakeoverEnded",
     "HoldChanged",
     "ConsultChanged",
+    "MuteChanged",
+    "RecordingSuspended",
 )
-"""What the PBX tells of supervisors' legs and of hold may be overtaken by anything: such a fact is
-taken in every state in which nothing else is said of it above, and leaves it."""
+"""What the PBX tells of supervisors' legs, hold, mute and suspended recordings may be overtaken by
+anything: such a fact is taken in every state in which nothing else is said of it above, and leaves
+it."""
 
 for _state, _row in TABLE.items():
     for _event in STAYS if _state is not State.ENDED else ():

@@ -100,6 +100,14 @@ class Capacity:
     exclusive: tuple[Channel, ...] = (Channel.VOICE, Channel.CALLBACK)
 
 
+class AutoAnswer(StrEnum):
+    """Whether an agent's phone answers by itself when it is asked to in the INVITE."""
+
+    NEVER = "never"
+    ON_REQUEST = "on_request"  # when the agent says so in the client
+    ALWAYS = "always"  # every call that is offered to this agent alone
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """A person who takes interactions."""
@@ -111,6 +119,7 @@ class Agent:
     skills: Mapping[SkillId, int] = field(default_factory=dict)
     memberships: tuple[Membership, ...] = ()
     capacity: Capacity = field(default_factory=Capacity)
+    auto_answer: AutoAnswer = AutoAnswer.NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +216,21 @@ class RecordingPolicy(StrEnum):
     NEVER = "never"
     SAMPLE = "sample"  # record_share of them, chosen by the interaction's id
     ON_DEMAND = "on_demand"
+
+
+class SupervisionNotice(StrEnum):
+    """How agents are told that somebody listens, whispers or barges in."""
+
+    OFF = "off"
+    SCREEN = "screen"
+    TONE = "tone"  # on the screen, and by a short tone that the agent alone hears
+
+
+class Overdue(StrEnum):
+    """What follows when a wrap-up ends without the disposition that its queue requires."""
+
+    PAUSE = "pause"  # the agent is paused until it is given
+    GO_ON = "go_on"
 
 
 class OverflowReason(StrEnum):
@@ -332,7 +356,8 @@ class Queue:
     wrap_up_s: float = 0.0
     wrap_up_max_s: float = 300.0  # with extensions
     disposition_ends_wrap_up: bool = True
-    disposition_required: bool = False
+    disposition_required: bool = False  # the wrap-up lasts wrap_up_max_s, or until there is one
+    disposition_overdue: Overdue = Overdue.PAUSE
     dispositions: tuple[str, ...] = ()  # empty: all
     # policies
     no_answer: NoAnswer = field(default_factory=NoAnswer)
@@ -343,7 +368,8 @@ class Queue:
     service_level_s: float = 20.0
     short_abandon_s: float = 5.0
     teams: tuple[str, ...] = ()  # who may supervise it; empty: every supervisor
-    supervision_notice: bool = False  # agents are told when somebody listens, whispers or barges in
+    supervision_notice: SupervisionNotice = SupervisionNotice.OFF
+    caller_id: str = ""  # number shown to those who are called for this queue; empty: the site's
 
 
 # --- flows -----------------------------------------------------------------------------------
@@ -354,6 +380,7 @@ class StepKind(StrEnum):
 
     HOURS = "hours"  # open: go on; else to `closed` (or `holiday` on a holiday, when set)
     MENU = "menu"
+    SURVEY = "survey"  # one question whose answer, a key, is kept with the contact record
     ANNOUNCEMENT = "announcement"
     QUEUE = "queue"
     EXTERNAL = "external"
@@ -380,7 +407,8 @@ class Step:
     """One step of a flow. Only the fields of its kind count; others must keep their defaults.
 
     ``otherwise`` is where it goes when the step could not do its part (menu without a valid choice,
-    external number not reached, message not recorded); empty: the next step.
+    survey without an answer, external number not reached, message not recorded); empty: the next
+    step.
     """
 
     kind: StepKind
@@ -397,6 +425,9 @@ class Step:
     attempts: int = 3
     invalid: tuple[Prompt, ...] = ()
     silence: tuple[Prompt, ...] = ()
+    # survey (also timeout_s, attempts, invalid and silence)
+    question: str = ""
+    keys: str = "12345"
     # queue, callback, voice message
     queue: QueueId | None = None
     # external
@@ -477,6 +508,7 @@ class RoutingConfig:
     entries: tuple[Entry, ...] = ()
     pause_reasons: tuple[PauseReason, ...] = ()
     dispositions: tuple[Disposition, ...] = ()
+    phones: tuple[PhoneId, ...] = ()  # hot desks: at these anybody may sit, besides the agents' own
     customers: CustomerRules = field(default_factory=CustomerRules)
     default_queue: QueueId | None = None  # for a dialled number that no entry knows
     apology: tuple[Prompt, ...] = (Prompt(value="ctid/apology"),)

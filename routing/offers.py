@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from routing import agents, audio, place, watchers, withdrawal
+from routing import agents, audio, place, recording, watchers, withdrawal
 from routing.agent_records import AgentRecord, Engagement, Seat
 from routing.commands import (
     CallCustomer,
     CancelOffer,
     ExtendOffer,
     Offer,
-    StartRecording,
     Target,
 )
-from routing.draws import share_of
 from routing.errors import UnknownTransition
 from routing.facts import Channel
 from routing.floor import Floor
-from routing.ids import AgentId, OfferId, RecordingId
+from routing.ids import AgentId, OfferId
 from routing.interaction_state import State
-from routing.model import CallbackMode, RecordingPolicy
+from routing.model import AutoAnswer, CallbackMode
 from routing.pool import Pool
 from routing.records import Interaction, OfferRecord
 from routing.strategies import Reach
@@ -56,14 +54,24 @@ def ring(floor: Floor, live: Interaction, offer: OfferRecord, targets: tuple[Tar
             ring_timeout_s=queue.ring_timeout_s,
             caller=live.caller,
             music=queue.music,
-            channel=Channel.VOICE if live.customer_here else live.channel,
-            recording=_recording_id(live) if recording_due(live, offer.pool) else None,
+            channel=Channel.VOICE if live.customer_here else Channel.CALLBACK,
+            recording=recording.next_id(live) if recording.due(live, offer.pool) else None,
+            auto_answer=_answers_itself(floor, live, targets),
         )
     )
     _time(floor, live, offer, queue.ring_timeout_s)
     if offer.pool.strategy.reach is Reach.GROWING:
         _time_growth(floor, live, offer)
     floor.touch(live)
+
+
+def _answers_itself(floor: Floor, live: Interaction, targets: tuple[Target, ...]) -> bool:
+    """Whether the phone is to answer by itself: only one that rings alone."""
+    if len(targets) != 1:
+        return False
+    wanted = floor.agents[targets[0].agent].config.auto_answer
+    # who called the customer by a click is waiting for it
+    return wanted is AutoAnswer.ALWAYS or (live.direct and wanted is AutoAnswer.ON_REQUEST)
 
 
 def _reserve(floor: Floor, live: Interaction, offer: OfferRecord, seat: Seat) -> Target:
@@ -213,7 +221,7 @@ def answered(floor: Floor, live: Interaction, offer_id: OfferId, agent_id: Agent
     withdrawal.note(floor, live, offer, agent_id, "answered")
     agent.missed = 0
     withdrawal.all_asked(floor, live, "withdrawn")
-    if live.channel is Channel.CALLBACK and not live.customer_here:
+    if not live.customer_here:
         agent.engagements[live.id].move("OfferAnswered", floor.now)
         live.agent = agent
         call_customer(floor, live, "OfferAnswered", agent.id)
@@ -243,17 +251,12 @@ def connected(floor: Floor, live: Interaction, agent: AgentRecord, pool: Pool, e
     pool.talking += 1
     if live.answered_at is None:
         live.answered_at = floor.now
-        _count_answer(floor, live, pool)
-    if recording_due(live, pool):
-        recording = _recording_id(live)
-        live.recording_no += 1
-        live.recordings.append(recording)
-        live.running_recordings.add(recording)
-        floor.emit(
-            StartRecording(
-                interaction=live.id, recording=recording, queue=pool.queue.id, agent=agent.id
-            )
-        )
+        if not live.direct:  # nobody waited for an agent's own call
+            _count_answer(floor, live, pool)
+    if recording.due(live, pool):
+        recording.begin(floor, live, pool, agent)
+    elif live.suspended:
+        recording.resume(floor, live)  # who suspended it was the agent before
     floor.touch_agent(agent)
     floor.touch(live)
 
@@ -272,20 +275,6 @@ def _count_answer(floor: Floor, live: Interaction, pool: Pool) -> None:
         pool.waits.calibration.add(
             live.announced.wait, floor.now - live.announced.at, answered=True
         )
-
-
-def recording_due(live: Interaction, pool: Pool) -> bool:
-    """Whether the queue's policy wants this conversation recorded."""
-    policy = pool.queue.recording
-    if live.running_recordings or live.channel not in (Channel.VOICE, Channel.CALLBACK):
-        return False
-    if policy is RecordingPolicy.SAMPLE:
-        return share_of(live.id) < pool.queue.record_share
-    return policy is RecordingPolicy.ALWAYS
-
-
-def _recording_id(live: Interaction) -> RecordingId:
-    return RecordingId(f"{live.id}.r{live.recording_no + 1}")
 
 
 def agent_withdraws(floor: Floor, agent: AgentRecord) -> None:
@@ -332,6 +321,7 @@ def call_customer(floor: Floor, live: Interaction, event: str, agent: AgentId | 
             number=live.caller.number,
             ring_timeout_s=ring_timeout_s,
             agent=agent,
+            caller_id=live.pool.queue.caller_id,
             show=live.did,
         )
     )

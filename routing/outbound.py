@@ -29,10 +29,9 @@ def requested(floor: Floor, fact: f.CallRequested) -> None:
     floor.seq += 1
     caller = Party(number=fact.number, name=fact.name)
     did = next((e.did for e in floor.config.entries if e.queue == fact.queue), "")
-    live = Interaction(
-        fact.callback, Channel.CALLBACK, caller, did.rstrip("*"), floor.now, floor.seq
-    )
+    live = Interaction(fact.callback, Channel.VOICE, caller, did.rstrip("*"), floor.now, floor.seq)
     live.direct = True
+    live.customer_here = False
     live.pool = seat.pool
     live.queues.append(fact.queue)
     live.waiting_since = live.queued_at = floor.now

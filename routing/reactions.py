@@ -11,11 +11,14 @@ from routing import (
     consult,
     control,
     customers,
+    desk,
     ending,
     flows,
+    handset,
     offers,
     outbound,
     place,
+    recording,
     recovery,
     reload,
     supervision,
@@ -170,11 +173,9 @@ def agent_hung_up(floor: Floor, live: Interaction, fact: f.AgentHungUp) -> None:
 def _after_call(floor: Floor, live: Interaction, event: str) -> None:
     live.move(event, State.AFTER_CALL)
     ending.agent_left(floor, live)
-    pool = live.pool
-    survey = pool.queue.survey if pool is not None else None
+    survey = control.survey_of(live)
     if survey is not None:
-        flows.go(live, survey)
-        flows.run(floor, live)
+        control.ask(floor, live, survey)
     else:
         floor.emit(Release(interaction=live.id, cause=ending.NORMAL_CLEARING))
         ending.guard_end(floor, live)
@@ -187,6 +188,7 @@ def status_set(floor: Floor, fact: f.AgentStatusSet) -> None:
     """What the agent wants."""
     agent = _agent(floor, fact.agent)
     before = agent.status
+    desk.check(floor, agent, fact)
     agents.set_status(floor, agent, fact.status, fact.reason, fact.phone)
     if fact.status is not f.AgentStatus.AVAILABLE:
         offers.agent_withdraws(floor, agent)
@@ -215,6 +217,8 @@ def wrap_up_finished(floor: Floor, fact: f.WrapUpFinished) -> None:
     """Done."""
     agent = _agent(floor, fact.agent)
     engagement = _wrap_up(agent)
+    if agents.owes(agent, engagement):
+        raise UnknownTransition(f"say first how {engagement.interaction} ended: its queue asks")
     agents.end_wrap_up(floor, agent, engagement)
 
 
@@ -236,26 +240,7 @@ def disposition_set(floor: Floor, fact: f.DispositionSet) -> None:
     agents.dispose(floor, agent, fact.interaction, fact.code, fact.notes)
 
 
-# --- recordings, timers, failures ----------------------------------------------------------------
-
-
-def recording_started(floor: Floor, live: Interaction, fact: f.RecordingStarted) -> None:
-    """It runs."""
-    live.running_recordings.add(fact.recording)
-    floor.touch(live)
-
-
-def recording_ended(floor: Floor, live: Interaction, fact: f.RecordingEnded) -> None:
-    """It is closed."""
-    live.running_recordings.discard(fact.recording)
-    floor.touch(live)
-
-
-def recording_failed(floor: Floor, live: Interaction, fact: f.RecordingFailed) -> None:
-    """There is none; the contact record will say why."""
-    live.running_recordings.discard(fact.recording)
-    live.recording_failures.append(f"{fact.recording}: {fact.reason}"[: f.MAX_TEXT])
-    floor.touch(live)
+# --- timers, failures ----------------------------------------------------------------
 
 
 def timer_fired(floor: Floor, fact: f.TimerFired) -> None:
@@ -382,6 +367,8 @@ def unknown_interaction(floor: Floor, fact: f.Fact) -> None:
         return
     if isinstance(fact, cf.SupervisionStarted | cf.SupervisionModeChanged | cf.ConsultChanged):
         return
+    if isinstance(fact, cf.MuteChanged | cf.RecordingSuspended):
+        return
     raise UnknownTransition(f"{type(fact).__name__}: {fact} is about nothing that is live")
 
 
@@ -399,9 +386,9 @@ OF_INTERACTION: Final[dict[type, Callable[[Floor, Interaction, Any], None]]] = {
     f.OfferFailed: offer_failed,
     f.OfferEnded: offer_ended,
     f.AgentHungUp: agent_hung_up,
-    f.RecordingStarted: recording_started,
-    f.RecordingEnded: recording_ended,
-    f.RecordingFailed: recording_failed,
+    f.RecordingStarted: recording.started,
+    f.RecordingEnded: recording.ended,
+    f.RecordingFailed: recording.failed,
     f.CommandFailed: command_failed,
     f.ReleaseRequested: release_requested,
     f.CustomerAnswered: customer_answered,
@@ -423,6 +410,12 @@ OF_INTERACTION: Final[dict[type, Callable[[Floor, Interaction, Any], None]]] = {
     cf.ConsultRequested: consult.requested,
     cf.ConsultAsked: consult.asked,
     cf.ConsultChanged: consult.changed,
+    cf.AnswerRequested: handset.answer_requested,
+    cf.MuteRequested: handset.mute_requested,
+    cf.MuteChanged: handset.mute_changed,
+    cf.DigitsRequested: handset.digits_requested,
+    cf.RecordingRequested: recording.requested,
+    cf.RecordingSuspended: recording.suspended,
 }
 
 OF_FLOOR: Final[dict[type, Callable[[Floor, Any], None]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from routing.agent_records import AgentRecord
-from routing.commands import AmendContactRecord, OfferAccount, Outcome
+from routing.commands import AmendContactRecord, OfferAccount, Outcome, RecordingGap
 from routing.control_facts import ConsultPhase, SuperviseMode
 from routing.estimate import ExpectedWait
 from routing.facts import Channel, Party
@@ -73,12 +73,13 @@ class Supervision:
 class Consultation:
     """Whom the agent asks beside the caller."""
 
-    __slots__ = ("agent", "number", "phase")
+    __slots__ = ("agent", "conference", "number", "phase")
 
     def __init__(self, agent: AgentRecord | None, number: str) -> None:
         self.agent = agent
         self.number = number
         self.phase = ConsultPhase.RINGING
+        self.conference = False  # as soon as the phone is answered
 
 
 class Onward(NamedTuple):
@@ -87,6 +88,7 @@ class Onward(NamedTuple):
     pool: Pool
     agent: AgentRecord | None = None
     number: str = ""  # an outside one; ``pool`` is where the caller waits if it is not reached
+    survey: FlowId | None = None  # the conversation is over: only to be asked about it
 
 
 class Interaction:
@@ -132,6 +134,7 @@ class Interaction:
         "line",
         "line_key",
         "music",
+        "muted",
         "need",
         "not_before",
         "offer",
@@ -145,6 +148,7 @@ class Interaction:
         "queued_at",
         "queues",
         "recording_failures",
+        "recording_gaps",
         "recording_no",
         "recordings",
         "rejoined",
@@ -157,6 +161,8 @@ class Interaction:
         "step_index",
         "step_no",
         "supervisions",
+        "survey",
+        "suspender",
         "taken_since",
         "taker",
         "talk_s",
@@ -232,12 +238,16 @@ class Interaction:
         self.recording_no = 0
         self.running_recordings: set[RecordingId] = set()
         self.recording_failures: list[str] = []
+        self.recording_gaps: list[RecordingGap] = []
+        self.suspender = ""  # who asked last to suspend it
         self.disposed = False
         # supervision and control
         self.supervisions: dict[SupervisionId, Supervision] = {}
         self.taker = ""  # who takes it over, or has
         self.taken_since: float | None = None
         self.held = False
+        self.muted = False
+        self.survey: dict[str, str | None] = {}  # questions that were asked, and the keys
         self.consult: Consultation | None = None
         self.onward: Onward | None = None
         self.first = False  # at the head of its queue
@@ -245,7 +255,7 @@ class Interaction:
         # callback
         self.customer_here = channel is not Channel.CALLBACK
         self.callback_attempts = 0
-        self.direct = False  # an agent's own call: tried once, with that agent
+        self.direct = False  # an agent's own call to a customer: tried once, with that agent
         self.not_before = 0.0
         self.handed_over = False  # to a callback, which keeps the place
         # end
@@ -260,6 +270,20 @@ class Interaction:
         if to not in INTERACTION_TABLE[self.state].get(event, ()):
             raise AssertionError(f"{event} must not lead from {self.state} to {to}")
         self.state = to
+
+    @property
+    def outbound(self) -> bool:
+        """Whether we called the customer."""
+        return self.direct or self.channel is Channel.CALLBACK
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the running recording is being kept silent."""
+        return bool(
+            self.running_recordings
+            and self.recording_gaps
+            and self.recording_gaps[-1].until_at is None
+        )
 
     def attribute(self, name: str) -> str:
         """What the CRM, else the arrival, said of ``name``."""

@@ -8,7 +8,7 @@ from typing import Any
 from routing import agents, ending, offers, place, waiting
 from routing.agent_records import AgentRecord, Engagement
 from routing.agent_state import AgentState
-from routing.commands import OfferAccount, Outcome
+from routing.commands import OfferAccount, Outcome, RecordingGap
 from routing.errors import UnknownTransition
 from routing.facts import AgentStatus, Channel, InteractionRestored, Party
 from routing.floor import Floor
@@ -49,6 +49,8 @@ _COPIED = (
     "first",
     "direct",
     "rejoined",
+    "muted",
+    "suspender",
 )
 _LISTS = ("queues", "agents", "recordings", "recording_failures", "causes")
 
@@ -75,6 +77,8 @@ def snapshot(live: Interaction) -> Plain:
     out["in_queue"] = live.entry is not None
     out["agent"] = live.agent.id if live.agent is not None else None
     out["offers"] = [to_plain(o) for o in live.offers]
+    out["recording_gaps"] = [to_plain(g) for g in live.recording_gaps]
+    out["survey"] = dict(live.survey)
     out["running_recordings"] = sorted(live.running_recordings)
     if live.offer is not None:
         out["offer"] = {
@@ -100,6 +104,7 @@ def snapshot_agent(agent: AgentRecord) -> Plain:
         "busy_share": agent.busy_share,
         "busy_share_at": agent.busy_share_at,
         "due": agent.due,
+        "owed": agent.owed,
         "handled": list(agent.handled),
         "resting_until": agent.resting_until,
         "turns": {q: s.last_turn for q, s in agent.seats.items() if s.last_turn},
@@ -138,6 +143,7 @@ def restore_agent(floor: Floor, agent: AgentRecord, data: Mapping[str, Any]) -> 
     agent.idle_since = float(data.get("idle_since", floor.now))
     agent.missed = int(data.get("missed", 0))
     agent.due = data.get("due")
+    agent.owed = data.get("owed")
     for item in data.get("wrap_ups", ()):
         pool = floor.pools.get(QueueId(item["queue"]))
         if pool is not None and item["interaction"] not in agent.engagements:
@@ -222,6 +228,8 @@ def _from_snapshot(
     leaving = data.get("leaving")
     live.leaving = Outcome(leaving) if leaving is not None else None
     live.offers = [from_plain(OfferAccount, o) for o in data.get("offers", ())]
+    live.recording_gaps = [from_plain(RecordingGap, g) for g in data.get("recording_gaps", ())]
+    live.survey = dict(data.get("survey", {}))
     live.running_recordings = set(data.get("running_recordings", ()))
     customer = data.get("customer")
     live.customer = CustomerId(customer) if customer is not None else None

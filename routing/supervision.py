@@ -13,6 +13,7 @@ from routing.commands import (
     Intercept,
     NotifyAgent,
     Outcome,
+    SignalAgent,
     Supervise,
     SwitchSupervision,
 )
@@ -22,6 +23,7 @@ from routing.facts import PhoneState
 from routing.floor import Floor
 from routing.ids import PhoneId, SupervisionId
 from routing.interaction_state import State
+from routing.model import SupervisionNotice
 from routing.records import Interaction, Supervision
 
 MAX_SUPERVISIONS = 8
@@ -50,7 +52,12 @@ def _known(live: Interaction, supervision: SupervisionId) -> Supervision:
 
 def _notice(floor: Floor, live: Interaction, one: Supervision, code: str) -> None:
     pool = live.pool
-    if live.agent is not None and pool is not None and pool.queue.supervision_notice:
+    if live.agent is None or pool is None:
+        return
+    notice = pool.queue.supervision_notice
+    if notice is SupervisionNotice.TONE and code == "supervised":
+        floor.emit(SignalAgent(interaction=live.id))
+    if notice is not SupervisionNotice.OFF:
         floor.emit(
             NotifyAgent(
                 agent=live.agent.id,

@@ -19,6 +19,7 @@ from routing.ids import (
     QueueId,
     SupervisionId,
 )
+from routing.model import AutoAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,9 @@ class AgentView:
     calls_handled: int  # today's answered interactions, since the daemon knows
     disposition_due: InteractionId | None
     held: tuple[InteractionId, ...]  # reserved, ringing, talking or in wrap-up
+    disposition_owed: bool = False  # paused until it is given
+    private_call: bool = False  # the phone is busy with a call that is not ours
+    auto_answer: AutoAnswer = AutoAnswer.NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,9 @@ class InteractionView:
     taken_over_by: str = ""  # user name of a supervisor who talks with the caller
     on_hold: bool = False
     consult: str = ""  # phase of a consultation; empty: none
+    muted: bool = False  # nobody hears the agent
+    recording_suspended: bool = False
+    outbound: bool = False  # we called the customer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,16 +41,14 @@ async def set_status(call: Call) -> Result:
     phones = known_phones(config)
     if body.phone and body.phone not in phones:
         raise invalid("body.phone", "unknown", f"no phone {body.phone!r} is configured", phones)
-    await call.submit(
-        AgentStatusSet(
-            agent=agent,
-            status=body.status,
-            reason=body.reason,
-            phone=PhoneId(body.phone),
-            by="" if call.viewer.agent == agent else call.viewer.username,
-        )
+    fact = AgentStatusSet(
+        agent=agent,
+        status=body.status,
+        reason=body.reason,
+        phone=PhoneId(body.phone),
+        by="" if call.viewer.agent == agent else call.viewer.username,
     )
-    await _audit_others(call, agent, "set_status", body)
+    await _command(call, agent, "set_status", body, fact)
     return _view(call, agent)
 
 
@@ -63,14 +61,13 @@ async def wrap_up(call: Call) -> Result:
         if body.action == "finish"
         else WrapUpExtended(agent=agent, extra_s=body.extra_s)
     )
-    await call.submit(fact)
-    await _audit_others(call, agent, "wrap_up", body)
+    await _command(call, agent, "wrap_up", body, fact)
     return _view(call, agent)
 
 
 def known_phones(config: RoutingConfig) -> tuple[str, ...]:
-    """Every phone that some agent has as the usual one: hot desks are among these."""
-    return tuple(dict.fromkeys(a.phone for a in config.agents if a.phone))
+    """The phones at which agents may sit: everybody's usual one, and the hot desks."""
+    return tuple(dict.fromkeys([*(a.phone for a in config.agents if a.phone), *config.phones]))
 
 
 def _check_reason(config: RoutingConfig, body: StatusBody) -> None:
@@ -101,10 +98,20 @@ def _agent(call: Call) -> AgentId:
     return agent
 
 
-async def _audit_others(call: Call, agent: AgentId, action: str, body: BaseModel) -> None:
-    """What agents do for themselves is in the journal; what others do to them is audited too."""
-    if call.viewer.agent != agent:
-        await audit(call, action, "agent", agent, body.model_dump(mode="json"))
+async def _command(call: Call, agent: AgentId, action: str, body: BaseModel, fact: Fact) -> None:
+    """What agents do for themselves is in the journal; what others do to them, or were refused,
+    is audited too."""
+    others = call.viewer.agent != agent
+    told = body.model_dump(mode="json")
+    try:
+        await call.submit(fact)
+    except Problem as problem:
+        if others:
+            refused = {"outcome": problem.code, "why_not": problem.detail}
+            await audit(call, action, "agent", agent, {**told, **refused})
+        raise
+    if others:
+        await audit(call, action, "agent", agent, {**told, "outcome": "done"})
 
 
 def _view(call: Call, agent: AgentId) -> dict[str, Any]:

@@ -9,7 +9,14 @@ from ctid.http.acting import act, known_queue, refresh, target
 from ctid.http.audit import audit
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem, invalid
-from ctid.http.models import CallBody, ConsultAskBody, ConsultBody, Interaction, TransferBody
+from ctid.http.models import (
+    CallBody,
+    ConferenceBody,
+    ConsultAskBody,
+    ConsultBody,
+    Interaction,
+    TransferBody,
+)
 from ctid.view_json import view_json
 from routing.control_facts import (
     ConsultAsked,
@@ -90,13 +97,23 @@ async def make_call(call: Call) -> Result:
 
 async def consult(call: Call) -> Result:
     """Ask somebody while the caller hears music."""
-    view = target(call)
     body = call.body(ConsultBody)
-    kind = TransferKind(body.kind)
+    return await _ask(call, "consult", TransferKind(body.kind), body.to, conference=False)
+
+
+async def conference(call: Call) -> Result:
+    """Bring somebody in: all three talk as soon as that phone is answered."""
+    body = call.body(ConferenceBody)
+    return await _ask(call, "conference", TransferKind(body.kind), body.to, conference=True)
+
+
+async def _ask(call: Call, action: str, kind: TransferKind, to: str, *, conference: bool) -> Result:
+    view = target(call)
     if kind is TransferKind.NUMBER:
-        outside_number(body.to, "body.to")
-    fact = ConsultRequested(interaction=view.id, by=call.viewer.username, kind=kind, to=body.to)
-    await act(call, "consult", view, fact, {"kind": kind, "to": body.to})
+        outside_number(to, "body.to")
+    by = call.viewer.username
+    fact = ConsultRequested(interaction=view.id, by=by, kind=kind, to=to, conference=conference)
+    await act(call, action, view, fact, {"kind": kind, "to": to})
     return call.shown(refresh(call, view))
 
 
@@ -188,6 +205,18 @@ ENDPOINTS = (
         handler=consult_on,
         action=Action.INTERACTIONS_CONTROL,
         body=ConsultAskBody,
+        answer=Interaction,
+        problems=("not_found", "refused", "timeout"),
+        replay=True,
+        audited=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/interactions/{id}/conference",
+        summary="Bring a third party in at once: an agent or an outside number",
+        handler=conference,
+        action=Action.INTERACTIONS_CONTROL,
+        body=ConferenceBody,
         answer=Interaction,
         problems=("not_found", "refused", "timeout"),
         replay=True,

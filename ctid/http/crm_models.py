@@ -208,6 +208,14 @@ class OfferOut(Out):
     ring_s: float
 
 
+class GapOut(Out):
+    """A stretch of silence that somebody asked for. `until_at` null: up to the end."""
+
+    by: str
+    since_at: Time
+    until_at: Time | None
+
+
 class RecordingOut(Out):
     """A recording of a contact record."""
 
@@ -216,6 +224,7 @@ class RecordingOut(Out):
     duration_s: float
     bytes: int
     reason: str
+    gaps: list[GapOut]
 
 
 class ContactRecord(Out):

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from routing.control_facts import ConsultAsk, SuperviseMode, TransferKind
+from routing.control_facts import ConsultAsk, RecordingAction, SuperviseMode, TransferKind
 from routing.facts import AgentStatus, Channel
+from routing.model import AutoAnswer
 
 
 def one_line(value: str) -> str:
@@ -101,6 +102,11 @@ class Agent(Out):
     calls_handled: int
     disposition_due: str | None
     held: Annotated[list[str], Field(description="interactions, also ringing or in wrap-up")]
+    disposition_owed: Annotated[
+        bool, Field(description="paused until `disposition_due` is given")
+    ] = False
+    private_call: Annotated[bool, Field(description="on the phone with a call not of ctid")] = False
+    auto_answer: AutoAnswer = AutoAnswer.NEVER
 
 
 class Queue(Out):
@@ -159,6 +165,9 @@ class Interaction(Out):
     taken_over_by: Annotated[str, Field(description="user name; empty: nobody")] = ""
     on_hold: bool = False
     consult: Annotated[str, Field(description="phase of a consultation; empty: none")] = ""
+    muted: Annotated[bool, Field(description="nobody hears the agent")] = False
+    recording_suspended: bool = False
+    outbound: Annotated[bool, Field(description="we called the customer")] = False
 
 
 class AgentPage(Out):
@@ -244,11 +253,15 @@ class Explanation(Out):
 
 
 class StatusBody(In):
-    """What the agent wants. `reason` belongs to `paused`; `phone` stays as it is when left out."""
+    """What the agent wants. `reason` belongs to `paused`; `phone` stays as it is when left out.
+
+    `why`: what a supervisor who does it for the agent says of it, for the audit trail.
+    """
 
     status: AgentStatus
     reason: Line = ""
     phone: Line = ""
+    why: Line = ""
 
 
 class WrapUpBody(In):
@@ -314,6 +327,26 @@ class ConsultBody(In):
 
     kind: Literal["agent", "number"]
     to: Id
+
+
+class ConferenceBody(In):
+    """Whom to bring in: an agent's id (`agent`) or an outside number (`number`)."""
+
+    kind: Literal["agent", "number"]
+    to: Id
+
+
+class DigitsBody(In):
+    """Digits for whom the agent talks with."""
+
+    digits: Annotated[str, StringConstraints(pattern=r"^[0-9A-D*#]{1,64}$")]
+
+
+class RecordingBody(In):
+    """`suspend` writes silence until `resume`, `stop` ends the file. `reason`: for the audit."""
+
+    action: RecordingAction
+    reason: Line = ""
 
 
 class ConsultAskBody(In):

@@ -120,6 +120,8 @@ class AgentPool(UdpEndpoint):
         if self.ring:
             self._reply(call, 180, "Ringing", source)
         delay = self.answer_after_s(user) if callable(self.answer_after_s) else self.answer_after_s
+        if "answer-after=0" in request.get("call-info"):  # as desk phones do
+            delay = 0.0
         self._later(call, delay, lambda: self._answer(call, source))
         if self.on_call is not None:
             self.on_call(call)

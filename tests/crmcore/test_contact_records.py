@@ -149,9 +149,9 @@ def test_the_call_back_list_counts_dedupes_and_forgets(conn: sqlite3.Connection)
     assert done[0]["result"] == "rang_again"
     contact_records.file(conn, account(6, Outcome.ABANDONED), 1.0)
     assert callbacks.page(conn, SYSTEM)[0][0]["missed"] == 1
-    contact_records.file(conn, account(7, Outcome.FAILED), 1.0, direction="out")
+    contact_records.file(conn, account(7, Outcome.FAILED, outbound=True), 1.0)
     assert len(callbacks.page(conn, SYSTEM)[0]) == 1
-    contact_records.file(conn, account(8), 1.0, direction="out")
+    contact_records.file(conn, account(8, outbound=True), 1.0)
     done, _ = callbacks.page(conn, SYSTEM, state="done")
     assert [one["result"] for one in done] == ["rang_again", "reached"]
 

@@ -11,7 +11,7 @@ from routing.engine import Engine
 from routing.errors import UnknownTransition
 from routing.facts import Channel
 from routing.ids import AgentId, InteractionId, PhoneId
-from routing.model import Capacity, Queue
+from routing.model import Capacity, Queue, SupervisionNotice
 from routing.supervision import mode_of
 from tests.routing.playbook import play
 from tests.routing.samples import NOON, agent, open_house, queue
@@ -58,8 +58,10 @@ def test_supervision_is_refused_for_reasons() -> None:
         >> SuperviseRequested interaction=i supervision=w mode=barge phone=nowhere by=tom !!
         >> SuperviseRequested interaction=i supervision=w mode=barge phone=p1 by=tom !!
         >> PhoneStateChanged phone=p2 state=unreachable
+        << NotifyAgent agent=2 code=phone_lost
         >> SuperviseRequested interaction=i supervision=w mode=barge phone=p2 by=tom !!
         >> PhoneStateChanged phone=p2 state=in_use
+        << NotifyAgent agent=2 code=phone_back
         >> SuperviseRequested interaction=i supervision=w mode=barge phone=p2 by=tom !!
         >> SuperviseStopRequested interaction=i supervision=w !!
         >> SuperviseModeRequested interaction=i supervision=w mode=barge !!
@@ -98,7 +100,7 @@ def test_agents_are_told_where_the_queue_says_so() -> None:
         >> SupervisionEnded interaction=i supervision=v
         << NotifyAgent agent=1 code=supervision_ended
         """,
-        queue(supervision_notice=True),
+        queue(supervision_notice=SupervisionNotice.SCREEN),
         queue("sport"),
     )
     assert engine.interaction_view(I).supervisors == ()

@@ -717,6 +717,7 @@ def test_two_phones_and_a_hot_desk() -> None:
         """
         >> AgentStatusSet agent=1 status=available phone=desk
         >> PhoneStateChanged phone=desk state=unreachable
+        << NotifyAgent agent=1 code=phone_lost
         >> InteractionArrived interaction=i did=news caller=1
         >> AgentStatusSet agent=1 status=available phone=other
         << Offer targets=1

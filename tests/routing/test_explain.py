@@ -68,6 +68,7 @@ def test_presence_and_work() -> None:
         >> PhoneStateChanged phone=p6 state=in_use
         >> AgentStatusSet agent=7 status=available
         >> PhoneStateChanged phone=p7 state=unreachable
+        << NotifyAgent agent=7 code=phone_lost
         >> InteractionArrived interaction=j caller=1 did=news
         """,
     )

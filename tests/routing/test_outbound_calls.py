@@ -20,7 +20,7 @@ CALL = (
 def calling(text: str) -> Engine:
     """Agents 1 and 2 are available, 3 is logged out; all phones are idle."""
     engine = open_house(
-        (queue(), queue("sport")),
+        (queue(caller_id="88880000"), queue("sport")),
         tuple(agent(n) for n in "123"),
         entries=(Entry(did="9*", queue=QueueId("news")),),
         available="1 2",
@@ -35,15 +35,18 @@ def test_the_agent_then_the_customer() -> None:
         CALL
         + """
         >> OfferAnswered interaction=o offer=o.o1 agent=1
-        << CallCustomer number=110 show=news agent=1
+        << CallCustomer number=110 caller_id=88880000 show=news agent=1
         >> CustomerAnswered interaction=o
         << StartRecording interaction=o
         at 30
         >> CallerHungUp interaction=o
-        << FileContactRecord account.outcome=answered account.agent=1 account.talk_s=30
+        << FileContactRecord account.channel=voice account.outbound=True account.talk_s=30
         """
     )
-    assert engine.queue_view(QueueId("news"), NOON).waiting == 0
+    queue_now = engine.queue_view(QueueId("news"), NOON)
+    # an agent's own call is no caller who was served in time
+    assert (queue_now.waiting, queue_now.answered, queue_now.service_level) == (0, 0, None)
+    assert engine.agent_view(AgentId("1")).calls_handled == 1
 
 
 @pytest.mark.parametrize(

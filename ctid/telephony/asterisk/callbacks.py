@@ -88,7 +88,7 @@ class Callbacks:
         for target in command.targets:
             offer.targets[target.phone] = target.agent
         for target in command.targets:
-            await self._extras.ring(call, offer, target)
+            await self._extras.ring(call, offer, target, auto_answer=command.auto_answer)
 
     async def _call_customer(self, command: c.CallCustomer) -> None:
         call = self._board.by_interaction.get(command.interaction)
@@ -131,7 +131,9 @@ class Callbacks:
             log.warning("callback_unanswered", interaction=call.interaction, why=str(error))
 
     async def _shown(self, command: c.CallCustomer) -> str:
-        """The site's own number for calls to the outside, else the one that was dialled."""
+        """The queue's number, the site's own for calls to the outside, or the one once dialled."""
+        if command.caller_id:
+            return command.caller_id
         answer = await self._ami("Getvar", {"Variable": "CTID_CLI"})
         return encode.clean(str(answer.value or "")) or command.show
 

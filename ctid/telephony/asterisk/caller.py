@@ -268,7 +268,9 @@ class Caller:
         call = self.call
         offer = OfferState(offer=command.offer, targets={t.phone: t.agent for t in command.targets})
         timeout_s = math.ceil(command.ring_timeout_s + BACKSTOP_S)
-        dial = encode.dial_targets(command.targets, timeout_s, command.music)
+        dial = encode.dial_targets(
+            command.targets, timeout_s, command.music, auto_answer=command.auto_answer
+        )
         if command.offer not in self._withdrawn:
             call.offer = offer
             try:
@@ -283,6 +285,12 @@ class Caller:
             return
         self._music = ""
         status, cause, peer = await self._dial(dial)
+        if offer.ring_again and not (offer.cancelled or call.gone or self.session.hung_up):
+            offer.ring_again = False
+            offer.legs.clear()
+            await self._back_from_talk()
+            dial = encode.dial_targets(command.targets, timeout_s, command.music, auto_answer=True)
+            status, cause, peer = await self._dial(dial)
         self._desk.tell(translate.dial_returned(call, offer, status, cause, peer))
         if call.offer is offer and not call.gone:
             if any(leg.extra and not leg.gone for leg in offer.legs):

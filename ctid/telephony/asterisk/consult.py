@@ -255,6 +255,11 @@ class Consults:
 
         caller.confer(room, joined, lambda: None)
 
+    def conference(self, interaction: InteractionId) -> bool:
+        """Whether caller, agent and the consulted one are in a conference."""
+        one = self._by_call.get(interaction)
+        return one is not None and one.phase is ConsultPhase.CONFERENCE
+
     async def _kick(self, call: Call) -> None:
         fields = {"Conference": _room(call), "Channel": encode.channel_name(call.channel)}
         try:

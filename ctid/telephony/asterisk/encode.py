@@ -30,6 +30,13 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{1,8}){0,3}")
 _PATH = re.compile(r"/[\w./@+-]{1,500}")
 _CHANNEL = re.compile(r"[A-Za-z0-9]+/[\w.@+;:/-]{1,120}")
 _DIGITS = re.compile(r"[0-9]{1,32}")
+ANSWER_AT_ONCE = (
+    ("Call-Info", "<sip:ctid>;answer-after=0"),
+    ("Alert-Info", "<sip:ctid>;info=alert-autoanswer;delay=0"),
+)
+"""Headers that ask phones to answer by themselves; ``ctid-answer`` of the dialplan has the
+same. Call-Info: Snom, Yealink, Grandstream, Linphone; Alert-Info: Cisco, Polycom, Mitel."""
+
 _TRUNK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -145,13 +152,19 @@ def dial_outcome() -> str:
     return agi("GET FULL VARIABLE", "${DIALSTATUS},${HANGUPCAUSE},${DIALEDPEERNAME}")
 
 
-def dial_targets(targets: Iterable[Target], ring_timeout_s: float, music_class: str) -> str:
-    """EXEC Dial to agents' phones: music meanwhile, and back to us when the agent hangs up."""
+def dial_targets(
+    targets: Iterable[Target], ring_timeout_s: float, music_class: str, *, auto_answer: bool = False
+) -> str:
+    """EXEC Dial to agents' phones: music meanwhile, and back to us when the agent hangs up.
+
+    ``auto_answer``: each phone is asked to answer by itself (by ``ctid-answer`` of the dialplan).
+    """
     phones = "&".join(f"PJSIP/{_matches(_PHONE, 'phone', t.phone)}" for t in targets)
     if not phones:
         raise EncodeError("an offer without a target")
     music = _matches(_CLASS, "music class", music_class)
-    return agi("EXEC Dial", f"{phones},{max(1, round(ring_timeout_s))},m({music})g")
+    asked = "b(ctid-answer^s^1)" if auto_answer else ""
+    return agi("EXEC Dial", f"{phones},{max(1, round(ring_timeout_s))},m({music})g{asked}")
 
 
 def dial_number(number: str, trunk: str, ring_timeout_s: float) -> str:
@@ -162,9 +175,17 @@ def dial_number(number: str, trunk: str, ring_timeout_s: float) -> str:
 
 
 def originate(
-    uniqueid: str, target: Target, caller: Party, interaction: InteractionId
+    uniqueid: str,
+    target: Target,
+    caller: Party,
+    interaction: InteractionId,
+    *,
+    auto_answer: bool = False,
 ) -> dict[str, str]:
     """Fields of AMI Originate: ring a further phone beside a Dial that runs."""
+    variable = f"__{VAR_INTERACTION}={quote(interaction, safe='')}"
+    if auto_answer:
+        variable += "".join(f",PJSIP_HEADER(add,{name})={value}" for name, value in ANSWER_AT_ONCE)
     name = "".join(c for c in caller.name if c not in '"<>\\')
     return {
         "Channel": f"PJSIP/{_matches(_PHONE, 'phone', target.phone)}",
@@ -174,7 +195,7 @@ def originate(
         "Timeout": "120000",  # the engine withdraws it long before
         "CallerID": f'"{name}" <{caller.number}>',
         "ChannelId": _matches(_PHONE, "unique id", uniqueid),
-        "Variable": f"__{VAR_INTERACTION}={quote(interaction, safe='')}",
+        "Variable": variable,
         "Async": "true",
     }
 
@@ -243,6 +264,39 @@ def originate_outside(uniqueid: str, number: str, trunk: str) -> dict[str, str]:
         "ChannelId": _matches(_PHONE, "unique id", uniqueid),
         "Async": "true",
     }
+
+
+def originate_signal(channel: str) -> dict[str, str]:
+    """Fields of AMI Originate: a short tone into ``channel``, which nobody else hears.
+
+    A Local channel whose one end plays the tone and whose other end whispers it (ChanSpy).
+    """
+    options = f"CTID_SPY_CHANNEL={channel_name(channel)},CTID_SPY_OPTIONS=qESw"
+    return {
+        "Channel": "Local/s@ctid-signal/n",
+        "Context": "ctid-spy",
+        "Exten": "s",
+        "Priority": "1",
+        "Timeout": "5000",
+        "Variable": options,
+        "Async": "true",
+    }
+
+
+def mute(channel: str, muted: bool) -> dict[str, str]:
+    """Fields of AMI Setvar: keep back what ``channel`` sends to the PBX, or let it through.
+
+    AMI MuteAudio does the same and needs the right ``system`` (measured, Asterisk 22.10).
+    """
+    state = "on" if muted else "off"
+    return {"Channel": channel_name(channel), "Variable": "MUTEAUDIO(in)", "Value": state}
+
+
+def digit(channel: str, digit: str) -> dict[str, str]:
+    """Fields of AMI PlayDTMF: a digit as if ``channel`` had sent it."""
+    if len(digit) != 1 or digit not in "0123456789ABCD*#":
+        raise EncodeError(f"{digit!r} is no digit")
+    return {"Channel": channel_name(channel), "Digit": digit, "Receive": "true"}
 
 
 def confer(room: str) -> str:

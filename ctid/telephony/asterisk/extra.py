@@ -26,7 +26,9 @@ class ExtraLegs:
         self._facts = facts
         self._numbers = itertools.count(1)
 
-    async def ring(self, call: Call, offer: OfferState, target: Target) -> None:
+    async def ring(
+        self, call: Call, offer: OfferState, target: Target, *, auto_answer: bool = False
+    ) -> None:
         """Ring one agent's phone within ``offer``. What becomes of it is told as facts."""
         leg = AgentLeg(
             # Asterisk refuses an id that an id in use begins with (measured): so the number first
@@ -37,7 +39,9 @@ class ExtraLegs:
             call=call,
             extra=True,
         )
-        fields = encode.originate(leg.uniqueid, target, call.caller, call.interaction)
+        fields = encode.originate(
+            leg.uniqueid, target, call.caller, call.interaction, auto_answer=auto_answer
+        )
         offer.targets[target.phone] = target.agent
         offer.legs.append(leg)
         self._board.add_leg(leg)

@@ -52,6 +52,7 @@ class OfferState:
     answered_by: AgentLeg | None = None
     cancelled: bool = False
     returned: bool = False  # Dial is over
+    ring_again: bool = False  # Dial ends, to ring a phone that is to answer by itself
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

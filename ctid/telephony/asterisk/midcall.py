@@ -100,8 +100,8 @@ class Midcall:
 
     # --- hold ---
 
-    async def hold(self, command: c.Hold) -> None:
-        call, caller = self.there(command.interaction)
+    async def _part(self, call: Call) -> AgentLeg:
+        """Bring the agent's leg into a seat: the caller's session is free soon after."""
         leg, offer = call.talking, call.offer
         if leg is None or leg.gone:
             raise SwitchError("the agent's leg is gone")
@@ -113,6 +113,24 @@ class Midcall:
             call.offer = offer
             leg.seated = False
             raise SwitchError(str(error)) from error
+        return leg
+
+    async def aside(self, interaction: InteractionId, command: c.Command) -> None:
+        """Have the caller's session carry out what Dial keeps waiting, in the middle of a
+        conversation: the two are apart for some 20 ms. Raises SwitchError."""
+        call, caller = self.there(interaction)
+        leg = await self._part(call)
+
+        def free() -> None:
+            if call.talking is leg and not call.gone:
+                caller.put(command)
+                self._join_again(call, caller, leg)
+
+        caller.when_free(free)
+
+    async def hold(self, command: c.Hold) -> None:
+        call, caller = self.there(command.interaction)
+        leg = await self._part(call)
         music = c.StartMusic(interaction=call.interaction, music=command.music)
 
         def held() -> None:
@@ -160,7 +178,9 @@ class Midcall:
         leg = call.talking
         if leg is None or leg.gone:
             raise SwitchError("the agent's leg is gone")
+        self._join_again(call, caller, leg)
 
+    def _join_again(self, call: Call, caller: Caller, leg: AgentLeg) -> None:
         def joined() -> bool:
             if call.talking is not leg or leg.gone:
                 return False

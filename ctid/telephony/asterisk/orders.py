@@ -38,6 +38,7 @@ class Orders:
         facts: Facts,
         extras: ExtraLegs,
         callbacks: Callbacks,
+        aside: Callable[[InteractionId, c.Command], Awaitable[None]],
         more: Mapping[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]],
     ) -> None:
         self._board = board
@@ -47,12 +48,14 @@ class Orders:
         self._facts = facts
         self._extras = extras
         self._callbacks = callbacks
+        self._aside = aside
         self._handlers: dict[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
             c.Offer: self._offer,
             c.ExtendOffer: self._extend_offer,
             c.CancelOffer: self._cancel_offer,
             c.StartRecording: self._start_recording,
             c.StopRecording: self._stop_recording,
+            c.SuspendRecording: self._suspend_recording,
             c.Release: self._release,
             **callbacks.handlers,
             **more,
@@ -132,11 +135,17 @@ class Orders:
         readied = self._recordings.readied(call, command.recording)
         if caller is not None and caller.session.idle and not readied:
             caller.put(command)
+        elif not readied and call.talking is not None and not call.talking.seated:
+            # AMI MixMonitor needs the right "system"; AGI needs the session that Dial holds
+            await self._aside(call.interaction, command)
         else:
             await self._recordings.start(call, command, None)
 
     async def _stop_recording(self, command: c.StopRecording) -> None:
         await self._recordings.stop(self._board.by_interaction.get(command.interaction), command)
+
+    async def _suspend_recording(self, command: c.SuspendRecording) -> None:
+        await self._recordings.suspend(self._call(command.interaction), command)
 
     async def _release(self, command: c.Release) -> None:
         call = self._board.by_interaction.get(command.interaction)

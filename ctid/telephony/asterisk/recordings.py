@@ -24,7 +24,8 @@ from ctid.telephony.asterisk.ami_protocol import AmiError
 from ctid.telephony.asterisk.fastagi import AgiSession
 from ctid.telephony.asterisk.legs import Call
 from ctid.telephony.port import SwitchError
-from routing.commands import StartRecording, StopRecording
+from routing.commands import StartRecording, StopRecording, SuspendRecording
+from routing.control_facts import RecordingSuspended
 from routing.facts import Fact, RecordingEnded, RecordingFailed, RecordingStarted
 from routing.ids import RecordingId
 
@@ -173,6 +174,28 @@ class Recordings:
                 return
             raise SwitchError(str(error)) from error
         self._finish(call, held)
+
+    async def suspend(self, call: Call, command: SuspendRecording) -> None:
+        """Have silence written for both sides, or the voices again. Raises SwitchError."""
+        held = self._by_channel.get(call.uniqueid)
+        if held is None or held.recording != command.recording:
+            raise SwitchError("this recording does not run")
+        fields = {
+            "Channel": encode.channel_name(call.channel),
+            "Direction": "both",
+            "State": "1" if command.suspend else "0",
+        }
+        try:
+            await self._ami("MixMonitorMute", fields, intent="record")
+        except AmiError as error:
+            raise SwitchError(str(error)) from error
+        self._tell(
+            RecordingSuspended(
+                interaction=command.interaction,
+                recording=command.recording,
+                suspended=command.suspend,
+            )
+        )
 
     def channel_ended(self, call: Call) -> None:
         """The caller's channel is gone: report the recording once its file is whole."""

@@ -25,6 +25,7 @@ from ctid.telephony.asterisk.fastagi import (
     AgiSettings,
     caller_headers,
 )
+from ctid.telephony.asterisk.handset import Handset
 from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
 from ctid.telephony.asterisk.midcall import Midcall
 from ctid.telephony.asterisk.orders import Orders
@@ -120,6 +121,12 @@ class AsteriskSwitch:
             facts=self,
             trunk=trunk,
         )
+        handset = Handset(
+            board=self._board,
+            ami=self._ami.action,
+            facts=self,
+            conference=self._consults.conference,
+        )
         self._orders = Orders(
             board=self._board,
             callers=self._callers,
@@ -128,7 +135,13 @@ class AsteriskSwitch:
             facts=self,
             extras=extras,
             callbacks=self._callbacks,
-            more={**self._spies.handlers, **self._midcall.handlers, **self._consults.handlers},
+            aside=self._midcall.aside,
+            more={
+                **self._spies.handlers,
+                **self._midcall.handlers,
+                **self._consults.handlers,
+                **handset.handlers,
+            },
         )
 
     # --- port ---
