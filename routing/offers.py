@@ -251,8 +251,7 @@ def connected(floor: Floor, live: Interaction, agent: AgentRecord, pool: Pool, e
     pool.talking += 1
     if live.answered_at is None:
         live.answered_at = floor.now
-        if not live.direct:  # nobody waited for an agent's own call
-            _count_answer(floor, live, pool)
+        _count_answer(floor, live, pool)
     if recording.due(live, pool):
         recording.begin(floor, live, pool, agent)
     elif live.suspended:
@@ -262,7 +261,7 @@ def connected(floor: Floor, live: Interaction, agent: AgentRecord, pool: Pool, e
 
 
 def _count_answer(floor: Floor, live: Interaction, pool: Pool) -> None:
-    if live.channel is Channel.CALLBACK:
+    if live.outbound:  # nobody waited on the line
         return
     wait_s = floor.now - live.queued_at
     figures = floor.figures(pool)

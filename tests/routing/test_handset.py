@@ -198,7 +198,12 @@ def test_a_tone_tells_the_agent_of_who_listens_and_of_each_mode() -> None:
         >> SupervisionModeChanged interaction=i supervision=v mode=barge
         << SignalAgent interaction=i
         << NotifyAgent code=supervised
+        >> SuperviseRequested interaction=i supervision=w mode=monitor phone=boss by=tom
+        << Supervise supervision=w
         >> SupervisionEnded interaction=i supervision=v
         << NotifyAgent code=supervision_ended
+        >> AgentReleaseRequested interaction=i by=sue
+        << BringBack interaction=i
+        >> SupervisionEnded interaction=i supervision=w
         """,
     )
