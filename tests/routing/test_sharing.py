@@ -51,8 +51,8 @@ def test_two_lines_with_some_agents_in_common(
         expected = (mine + other) / (own + theirs + both)
     crews = [(own, [0]), (both, [0, 1]), (theirs, [1])]
     found = split([c for c in crews if c[0]], [mine, other])
-    # eight rounds are not for ever: nearest to a change of case the bidding is slowest
-    assert mine / found.agents == pytest.approx(expected, rel=0.12)
+    # six rounds are not for ever: nearest to a change of case the bidding is slowest
+    assert mine / found.agents == pytest.approx(expected, rel=0.16)
 
 
 def test_a_crew_in_a_ring_goes_where_the_work_is() -> None:
@@ -145,8 +145,7 @@ def test_more_crews_than_are_looked_at() -> None:
     _arrive(engine, "a")
     assert _mid_s(engine, "a", AT - 1) == pytest.approx(180)
     some = _engine({f"a{q}": 1 for q in several})
-    _arrive(some, "b")
-    assert _mid_s(some, "a", AT + 9) == pytest.approx(180 / len(several), rel=0.1)
+    assert _mid_s(some, "a", AT) == pytest.approx(180 / len(several))
 
 
 def test_an_agent_with_three_chats_counts_three_times() -> None:
