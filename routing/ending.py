@@ -120,7 +120,7 @@ def finish(floor: Floor, live: Interaction, event: str, outcome: Outcome | None 
     pool = live.pool
     if pool is not None and live.entry is not None:
         place.unanswered(floor, live, pool, gave_up=outcome is Outcome.ABANDONED)
-        if outcome is Outcome.ABANDONED and live.channel is not Channel.CALLBACK:
+        if outcome is Outcome.ABANDONED and not live.outbound:
             floor.figures(pool).abandoned += 1
             assert live.waiting_since is not None
             pool.keep_place(live.caller.number, live.waiting_since - live.kept_s, floor.now)

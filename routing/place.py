@@ -8,7 +8,6 @@ bounded by ``max_head_start_s``, hence the bound on starvation (docs/routing.md)
 
 from __future__ import annotations
 
-from routing.facts import Channel
 from routing.floor import Floor
 from routing.model import Queue
 from routing.pool import Pool
@@ -62,7 +61,7 @@ def leave(floor: Floor, live: Interaction) -> None:
 
 def unanswered(floor: Floor, live: Interaction, pool: Pool, *, gave_up: bool) -> None:
     """What a wait without an answer teaches about patience and about what was announced."""
-    if live.channel is Channel.CALLBACK:
+    if live.outbound:
         return
     pool.waits.waited(floor.now - live.queued_at, gave_up=gave_up)
     if live.announced is not None:

@@ -28,7 +28,6 @@ from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from routing.commands import InteractionAccount, Outcome
-from routing.facts import Channel
 from routing.hours import instant, zone
 from routing.ids import AgentId, InteractionId, QueueId
 
@@ -65,7 +64,7 @@ class Handled:
 
 def handled(account: InteractionAccount, wrap_up_s: float = 0.0) -> Handled | None:
     """The row of a contact record; None for who was in no queue, and for who was called by us."""
-    if account.queue is None or account.queued_at is None or account.channel is Channel.CALLBACK:
+    if account.queue is None or account.queued_at is None or account.outbound:
         return None
     return Handled(
         interaction=account.interaction,

@@ -7,7 +7,7 @@ from math import inf
 
 from routing import audio, ending
 from routing.commands import Outcome
-from routing.facts import AgentStatus, Channel
+from routing.facts import AgentStatus
 from routing.floor import Floor
 from routing.ids import AgentId
 from routing.interaction_state import State
@@ -47,7 +47,7 @@ def enter(floor: Floor, live: Interaction, pool: Pool) -> bool:
     live.announced = None  # what another queue promised says nothing here
     live.music = False
     take_place(floor, live, pool)
-    if live.channel is not Channel.CALLBACK:  # as in ``stats``: nobody holds the line
+    if not live.outbound:  # as in ``stats``: nobody holds the line
         floor.figures(pool).entered += 1
     _prefer(floor, live)
     if live.customer_here:

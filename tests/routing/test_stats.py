@@ -124,7 +124,7 @@ def test_rows_from_contact_records() -> None:
     assert found.answered
     assert (found.entered_at, found.wait_s, found.talk_s, found.wrap_up_s) == (5, 10, 85, 7)
     assert handled(account(queue=None, queued_at=None)) is None
-    assert handled(account(channel=Channel.CALLBACK)) is None, "nobody held the line"
+    assert handled(account(outbound=True)) is None, "nobody held the line"
     gone = handled(account(outcome=Outcome.ABANDONED, answered_at=None, agent=None, talk_s=0.0))
     assert gone is not None
     assert gone.abandoned
