@@ -13,6 +13,12 @@ export function errorText(error: unknown): string {
   return t('errors.unknown')
 }
 
+/** The same, and what the server says of each field, a line each. */
+export function detailOf(error: ApiError): string {
+  const details = error.fields.map((one) => `${one.field.replace(/^body\./, '')}: ${one.detail}`)
+  return [errorText(error), ...details].join('\n')
+}
+
 /** Runs an action of a person; a failure is shown, anything else is a bug and goes on up. */
 export async function attempt(action: () => Promise<unknown>): Promise<boolean> {
   try {

@@ -1,10 +1,10 @@
 /** Times and durations as people read them. */
 
-/** Milliseconds since the epoch of an ISO 8601 time, or null. */
+/** Milliseconds since the epoch of an ISO 8601 time, or null. The epoch itself says that there is no time. */
 export function timeMs(iso: string | null | undefined): number | null {
   if (iso === null || iso === undefined || iso === '') return null
   const value = Date.parse(iso)
-  return Number.isNaN(value) ? null : value
+  return Number.isNaN(value) || value === 0 ? null : value
 }
 
 /** Whole seconds from `iso` to `nowMs`, never negative (clocks differ a little). */
