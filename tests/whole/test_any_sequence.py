@@ -42,6 +42,13 @@ OPERATIONS: tuple[tuple[str, str, Any], ...] = (
     ("PATCH", "/consult", {"ask": "cancel"}),
     ("PATCH", "/consult", {"ask": "complete"}),
     ("PATCH", "/consult", {"ask": "conference"}),
+    ("POST", "/conference", {"kind": "agent", "to": "a1002"}),
+    ("POST", "/mute", {}),
+    ("POST", "/unmute", {}),
+    ("POST", "/dtmf", {"digits": "12#"}),
+    ("POST", "/recording", {"action": "suspend"}),
+    ("POST", "/recording", {"action": "resume"}),
+    ("POST", "/recording", {"action": "start"}),
 )
 HANG_UPS = ("caller", *AGENTS, BOSS)
 PAUSES_S = (0.0, 0.0, 0.02, 0.1, 0.4)

@@ -120,17 +120,12 @@ def say_digits(digits: str, escape: str) -> str:
     return agi("SAY DIGITS", _matches(_DIGITS, "digits", digits), escape)
 
 
-def get_data(sounds: Iterable[str], timeout_s: float, max_digits: int) -> str:
-    """Play ``sounds`` one after the other and read digits; ``#`` ends early."""
-    files = "&".join(_matches(_SOUND, "sound", s) for s in sounds)
+def get_data(sound: str, timeout_s: float, max_digits: int) -> str:
+    """Play ``sound`` and read digits; ``#`` ends early."""
+    file = _matches(_SOUND, "sound", sound)
     if not 1 <= max_digits <= 32:
         raise EncodeError(f"cannot collect {max_digits} digits")
-    return agi("GET DATA", files, str(max(1, round(timeout_s * 1000))), str(max_digits))
-
-
-def digit_sounds(digits: str) -> list[str]:
-    """The sounds that speak ``digits`` one by one (Asterisk's core sounds)."""
-    return [f"digits/{d}" for d in _matches(_DIGITS, "digits", digits)]
+    return agi("GET DATA", file, str(max(1, round(timeout_s * 1000))), str(max_digits))
 
 
 def set_language(language: str) -> str:

@@ -16,6 +16,7 @@ from routing.ids import InteractionId, StepId
 
 log = structlog.get_logger(__name__)
 
+SILENCE = "silence/1"
 PROMPT_S = 300.0
 """Longest single prompt."""
 CUT = "D"
@@ -111,11 +112,15 @@ class Speaker:
             self._cut_with = ""
 
     async def _gather(self, command: c.CollectDigits) -> str:
-        """Numbers are spoken one command each; the rest is one GET DATA, which loses no key."""
-        numbers = [i for i, p in enumerate(command.prompts) if p.kind is PromptKind.NUMBER]
-        split = numbers[-1] + 1 if numbers else 0
+        """One command for each prompt, the last of them by GET DATA, which takes one sound only.
+
+        Several joined by ``&`` end at once with -1 (measured, Asterisk 22.10).
+        """
+        *first, last = command.prompts or (c.Prompt(value=SILENCE),)
+        if last.kind is not PromptKind.SOUND:
+            first, last = [*first, last], c.Prompt(value=SILENCE)
         digits = ""
-        for prompt in command.prompts[:split]:
+        for prompt in first:
             reply = await self._prompt(prompt, KEYS)
             key = chr(int(reply.result)) if reply.result.isdigit() else ""
             if key in (CUT, "#") or command.step in self._cut or self._session.hung_up:
@@ -125,13 +130,8 @@ class Speaker:
                 break
         if len(digits) >= command.max_digits:
             return digits
-        sounds: list[str] = []
-        for prompt in command.prompts[split:] if not digits else ():
-            spoken = prompt.kind is PromptKind.DIGITS
-            sounds += encode.digit_sounds(prompt.value) if spoken else [prompt.value]
-        line = encode.get_data(
-            sounds or ["silence/1"], command.timeout_s, command.max_digits - len(digits)
-        )
+        sound = SILENCE if digits else last.value
+        line = encode.get_data(sound, command.timeout_s, command.max_digits - len(digits))
         reply = await self._interruptible(line, "#", PROMPT_S + command.timeout_s)
         more = reply.result if reply.ok else ""
         return digits + "".join(k for k in more if k in KEYS and k != CUT)
