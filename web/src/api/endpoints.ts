@@ -86,6 +86,22 @@ export const api = {
     http.post<unknown>(`/interactions/${id(interaction)}/consult`, { kind, to }),
   consultOn: (interaction: string, ask: 'swap' | 'cancel' | 'complete' | 'conference') =>
     http.patch<unknown>(`/interactions/${id(interaction)}/consult`, { ask }, {}),
+  conference: (interaction: string, kind: string, to: string) =>
+    http.post<unknown>(`/interactions/${id(interaction)}/conference`, { kind, to }),
+  answer: (interaction: string) => http.act<unknown>(`/interactions/${id(interaction)}/answer`),
+  mute: (interaction: string, muted: boolean) =>
+    http.act<unknown>(`/interactions/${id(interaction)}/${muted ? 'mute' : 'unmute'}`),
+  digits: (interaction: string, digits: string) =>
+    http.post<unknown>(`/interactions/${id(interaction)}/dtmf`, { digits }),
+  record: (interaction: string, action: 'start' | 'stop' | 'suspend' | 'resume') =>
+    http.post<unknown>(`/interactions/${id(interaction)}/recording`, { action }),
+  /** A supervisor sets somebody's status; ``why`` is for the audit trail. */
+  force: (agent: string, status: AgentStatus, reason: string, why: string) =>
+    http.put<AgentView>(`/agents/${id(agent)}/status`, {
+      status,
+      why,
+      ...(reason === '' ? {} : { reason }),
+    }),
   hangUp: (interaction: string) =>
     http.act<unknown>(`/interactions/${id(interaction)}/hang-up`),
   call: (to: string, name: string) => http.post<unknown>('/calls', { to, name }),

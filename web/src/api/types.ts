@@ -31,6 +31,12 @@ export interface AgentView {
   wrap_up_until: string | null
   calls_handled: number
   disposition_due: string | null
+  /** Paused until that disposition is given. */
+  disposition_owed?: boolean
+  /** The phone is busy with a call that is not ctid's. */
+  private_call?: boolean
+  /** Whether the phone answers by itself when asked. */
+  auto_answer?: 'never' | 'on_request' | 'always'
   held: string[]
 }
 
@@ -86,6 +92,9 @@ export interface InteractionView {
   on_hold?: boolean
   /** Phase of a consultation; empty: none. */
   consult?: string
+  muted?: boolean
+  recording_suspended?: boolean
+  outbound?: boolean
 }
 
 export type SuperviseMode = 'monitor' | 'whisper' | 'barge'
@@ -129,6 +138,8 @@ export interface RecordingInfo {
   state: 'pending' | 'ready' | 'failed' | 'erased'
   duration_s: number
   reason: string
+  /** Stretches that were kept silent; null: up to the end. */
+  gaps?: { by: string; since_at: string; until_at: string | null }[]
 }
 
 export interface ContactRecord {
@@ -157,6 +168,8 @@ export interface ContactRecord {
   /** Id of the recording that can be played. */
   recording: string | null
   recordings: RecordingInfo[]
+  /** Keys by question; null: no answer. */
+  survey?: Record<string, string | null> | null
 }
 
 export interface Pop {

@@ -4,7 +4,7 @@ import { computed, ref } from 'vue'
 import { api } from '../api/endpoints'
 import { ApiError } from '../api/http'
 import type { Choice, Disposition, Me, UiConfig } from '../api/types'
-import { setLocale, type Locale, isLocale, storedLocale } from '../i18n'
+import { i18n, setLocale, type Locale, isLocale, storedLocale } from '../i18n'
 
 const emptyConfig = (): UiConfig => ({ pause_reasons: [], dispositions: [], phones: [] })
 
@@ -89,6 +89,10 @@ export const useSession = defineStore('session', () => {
 export function choiceName(choices: Choice[], code: string | null, locale: Locale): string {
   if (code === null || code === '') return ''
   const choice = choices.find((item) => item.code === code)
-  if (choice === undefined) return code
+  if (choice === undefined) {
+    // what the server itself pauses for stands in no list
+    const own = `ownReason.${code}`
+    return i18n.global.te(own, 'en') ? i18n.global.t(own) : code
+  }
   return (locale === 'zh-CN' ? choice.name_zh : choice.name) || choice.name || code
 }
