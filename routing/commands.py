@@ -417,6 +417,17 @@ class Unhold(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NameLeg(Command):
+    """The phone that has the caller since HandedOver is ``agent``'s; its end is AgentHungUp.
+
+    ``None``: it is nobody's whom we know; its end is ExternalEnded.
+    """
+
+    interaction: InteractionId
+    agent: AgentId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consult(Command):
     """Put the caller on hold and connect the agent with ``agent`` at ``phone``, or with a number.
 

@@ -97,14 +97,24 @@ def leave(
     """Take the agent out; ``command`` is what the PBX is to do about it."""
     if command is not None and live.consult is not None:
         live.consult = None
-    live.move(event, State.MOVING)
     ending.agent_left(floor, live)
-    live.agent = None
-    live.held = False
-    live.taker = ""
-    live.onward = onward
+    alone(live)
     if command is not None:
         floor.emit(command)
+    set_off(floor, live, event, onward)
+
+
+def alone(live: Interaction) -> None:
+    """Nobody has the caller any more."""
+    live.agent = None
+    live.held = live.held_at_phone = False
+    live.taker = ""
+
+
+def set_off(floor: Floor, live: Interaction, event: str, onward: Onward) -> None:
+    """The caller is on its way back under control."""
+    live.move(event, State.MOVING)
+    live.onward = onward
     floor.start_own_timer(
         live,
         "moving",
@@ -119,7 +129,7 @@ def _stuck(floor: Floor, live: Interaction) -> None:
     ending.release(floor, live, "TimerFired", Outcome.ANSWERED)
 
 
-def returned(floor: Floor, live: Interaction) -> None:
+def returned(floor: Floor, live: Interaction, event: str = "CallerReturned") -> None:
     """The caller is under control: on to where it was sent."""
     onward = live.onward
     assert onward is not None
@@ -127,7 +137,7 @@ def returned(floor: Floor, live: Interaction) -> None:
     live.flow = None
     watchers.follow(floor, live, listen_only=True)
     if onward.number:
-        live.move("CallerReturned", State.EXTERNAL)
+        live.move(event, State.EXTERNAL)
         floor.emit(
             SendTo(interaction=live.id, number=onward.number, ring_timeout_s=TRANSFER_RING_S)
         )
@@ -138,7 +148,7 @@ def returned(floor: Floor, live: Interaction) -> None:
         live.move("CallerReturned", State.AFTER_CALL)
         ask(floor, live, onward.survey)
         return
-    live.move("CallerReturned", State.WAITING)
+    live.move(event, State.WAITING)
     _wait(floor, live, onward)
 
 
@@ -206,6 +216,8 @@ def hold_requested(floor: Floor, live: Interaction, fact: cf.HoldRequested) -> N
     """Music for the caller, or together again."""
     if live.held == fact.hold:
         raise UnknownTransition(f"{live.id} is {'' if fact.hold else 'not '}on hold")
+    if live.held_at_phone:
+        raise UnknownTransition(f"{live.id} was put on hold at the phone: resume it there")
     if live.taker or live.consult is not None:
         raise UnknownTransition(f"{live.id} is being taken over, or in a consultation")
     if fact.hold:
@@ -217,10 +229,14 @@ def hold_requested(floor: Floor, live: Interaction, fact: cf.HoldRequested) -> N
 
 def hold_changed(floor: Floor, live: Interaction, fact: cf.HoldChanged) -> None:
     """The PBX has done it."""
-    if live.state is State.TALKING and live.held != fact.held:
-        live.held = fact.held
+    if live.state is not State.TALKING or live.held == fact.held:
+        return
+    live.held = fact.held
+    live.held_at_phone = fact.held and fact.at_phone
+    if not fact.at_phone:
+        # at the phone nobody is parted: the legs stay where they are
         watchers.follow(floor, live, listen_only=fact.held)
-        floor.touch(live)
+    floor.touch(live)
 
 
 def command_failed(floor: Floor, live: Interaction, command: str) -> None:

@@ -245,10 +245,14 @@ class HoldRequested(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldChanged(Fact):
-    """The PBX has parted caller and agent (``held``), or joined them again."""
+    """The PBX has parted caller and agent (``held``), or joined them again.
+
+    ``at_phone``: the agent's phone has done it by itself (re-INVITE), and only it can undo it.
+    """
 
     interaction: InteractionId
     held: bool
+    at_phone: bool = False
 
 
 # --- the agent's phone, and the recording ---
@@ -309,3 +313,48 @@ class RecordingSuspended(Fact):
     interaction: InteractionId
     recording: RecordingId
     suspended: bool
+
+
+# --- what phones do by themselves (SIP REFER, feature codes) ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerSentOn(Fact):
+    """A phone has sent the caller on; the one who talked with the caller has left.
+
+    The caller is on its way back under control: DialledOn tells the number, CallerReturned that
+    there is none.
+    """
+
+    interaction: InteractionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialledOn(Fact):
+    """A caller whom a phone has sent on is under control again; ``to`` is what was dialled for it.
+
+    ``outside``: the dialplan takes it for a number outside the house (the prefix is taken off).
+    """
+
+    interaction: InteractionId
+    to: str
+    outside: bool = False
+
+    def __post_init__(self) -> None:
+        check_text("to", self.to)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver(Fact):
+    """A phone has connected the caller with somebody it had called (attended transfer), and left.
+
+    ``phone`` is the phone in the house that has the caller now, or empty: an outside ``number``.
+    """
+
+    interaction: InteractionId
+    phone: PhoneId
+    number: str
+
+    def __post_init__(self) -> None:
+        check_text("phone", self.phone, empty=True)
+        check_text("number", self.number, empty=True)

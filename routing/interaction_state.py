@@ -160,6 +160,9 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "ConsultRequested": (T,),
         "ConsultAsked": (T, M),
         "HoldRequested": (T,),
+        "CallerSentOn": (M,),
+        "DialledOn": (M,),
+        "HandedOver": (T, P),
         "RecordingStarted": (T,),
         "RecordingEnded": (T,),
         "RecordingFailed": (T,),
@@ -192,6 +195,9 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "CommandFailed": (E, W, P, R),
         "ControlLost": (P,),
         "CallerReturned": (E, W, P, R),
+        "CallerSentOn": (M,),
+        "DialledOn": (M,),
+        "HandedOver": (T, P),
         "ReleaseRequested": (R,),
         "RecordingStarted": (P,),
         "RecordingEnded": (P,),
@@ -200,6 +206,7 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
     },
     State.MOVING: {
         "CallerReturned": (W, P, A),
+        "DialledOn": (W, P),
         "ConsultChanged": (M, T, P),
         "CallerHungUp": (Z,),
         "AgentHungUp": (M,),
@@ -221,6 +228,9 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
     },
     State.TAKEN_OVER: {
         "TakeoverEnded": (R,),
+        "CallerSentOn": (M,),
+        "DialledOn": (M,),
+        "HandedOver": (T, P),
         "CallerHungUp": (Z,),
         "AgentHungUp": (V,),
         "StepFinished": (V,),
@@ -263,6 +273,7 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
     State.ADRIFT: {
         "adopted": (T,),
         "CallerReturned": (W, E, R),
+        "DialledOn": (M,),
         "CallerHungUp": (Z,),
         "OfferAnswered": (T,),
         "OfferRinging": (D,),
@@ -297,8 +308,11 @@ STAYS: Final = (
     "ConsultChanged",
     "MuteChanged",
     "RecordingSuspended",
+    "CallerSentOn",
+    "DialledOn",
+    "HandedOver",
 )
-"""What the PBX tells of supervisors' legs, hold, mute and suspended recordings may be overtaken by
+"""What the PBX tells of legs, mute, recordings and phones' own transfers may be overtaken by
 anything: such a fact is taken in every state in which nothing else is said of it above, and leaves
 it."""
 

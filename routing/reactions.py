@@ -14,6 +14,7 @@ from routing import (
     desk,
     ending,
     flows,
+    handover,
     handset,
     offers,
     outbound,
@@ -369,6 +370,8 @@ def unknown_interaction(floor: Floor, fact: f.Fact) -> None:
         return
     if isinstance(fact, cf.MuteChanged | cf.RecordingSuspended):
         return
+    if isinstance(fact, cf.CallerSentOn | cf.DialledOn | cf.HandedOver):
+        return
     raise UnknownTransition(f"{type(fact).__name__}: {fact} is about nothing that is live")
 
 
@@ -416,6 +419,9 @@ OF_INTERACTION: Final[dict[type, Callable[[Floor, Interaction, Any], None]]] = {
     cf.DigitsRequested: handset.digits_requested,
     cf.RecordingRequested: recording.requested,
     cf.RecordingSuspended: recording.suspended,
+    cf.CallerSentOn: handover.sent_on,
+    cf.DialledOn: handover.dialled,
+    cf.HandedOver: handover.handed_over,
 }
 
 OF_FLOOR: Final[dict[type, Callable[[Floor, Any], None]]] = {

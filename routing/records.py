@@ -89,6 +89,7 @@ class Onward(NamedTuple):
     agent: AgentRecord | None = None
     number: str = ""  # an outside one; ``pool`` is where the caller waits if it is not reached
     survey: FlowId | None = None  # the conversation is over: only to be asked about it
+    sender: AgentRecord | None = None  # whose phone sent the caller on, to an unknown place yet
 
 
 class Interaction:
@@ -126,6 +127,7 @@ class Interaction:
         "flow",
         "handed_over",
         "held",
+        "held_at_phone",
         "id",
         "identified",
         "kept_s",
@@ -248,6 +250,7 @@ class Interaction:
         self.held = False
         self.muted = False
         self.survey: dict[str, str | None] = {}  # questions that were asked, and the keys
+        self.held_at_phone = False
         self.consult: Consultation | None = None
         self.onward: Onward | None = None
         self.first = False  # at the head of its queue

@@ -79,6 +79,8 @@ _KINDS: dict[str, Any] = {
     "answered": lambda v: v == "yes",
     "hold": lambda v: v == "yes",
     "held": lambda v: v == "yes",
+    "at_phone": lambda v: v == "yes",
+    "outside": lambda v: v == "yes",
     "connected": lambda v: v == "yes",
     "mute": lambda v: v == "yes",
     "muted": lambda v: v == "yes",

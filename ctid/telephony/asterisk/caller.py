@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from ctid.telephony.asterisk import encode, translate
+from ctid.telephony.asterisk import encode, transfers, translate
 from ctid.telephony.asterisk.fastagi import AgiError, AgiSession
 from ctid.telephony.asterisk.legs import AgentLeg, Call, OfferState
 from ctid.telephony.asterisk.prompts import Speaker
@@ -87,8 +87,11 @@ class Desk(Protocol):
 class Caller:
     """Takes commands with :meth:`put`; :meth:`run` is its task."""
 
-    def __init__(self, call: Call, session: AgiSession, language: str, desk: Desk) -> None:
+    def __init__(
+        self, call: Call, session: AgiSession, language: str, desk: Desk, *, sent_on: bool = False
+    ) -> None:
         self.call = call
+        self._sent_on = sent_on
         self.session = session
         self._desk = desk
         self._inbox: deque[c.Command] = deque()
@@ -184,6 +187,10 @@ class Caller:
         session = self.session
         try:
             await session.command(encode.mark(self.call.interaction))
+            if self._sent_on:
+                # taken note of: should ctid die from now on, it is a caller like any other
+                await session.command(encode.set_variable(encode.VAR_PATH, "in"))
+                await session.command(encode.set_variable("BLINDTRANSFER", ""))
             while not session.closed and not session.hung_up:
                 if not self._inbox:
                     session.acknowledge()
@@ -195,13 +202,30 @@ class Caller:
                     await self._doing[type(command)](command)
                 except SwitchError as error:
                     self._failed(command, str(error))
-            if not session.closed:
+            if not session.closed and not await self._moves():
+                self._desk.tell(translate.caller_gone(self.call, 0))
                 # an orderly end: without this the dialplan writes a note about a call ctid missed
                 await session.command(encode.set_variable("CTID_DONE", "1"))
         except AgiError as error:
             log.debug("agi_session_over", interaction=self.call.interaction, why=str(error))
         finally:
             session.close()
+            if self.call.untold:
+                self._desk.tell(translate.caller_gone(self.call, 0))
+
+    async def _moves(self) -> bool:
+        """Whether only the session is over: a phone has sent the caller on, who knocks again.
+
+        AMI tells that, too, but on another connection: before or after the line HANGUP.
+        """
+        if not self.call.over:
+            reply = await self.session.command(encode.whereabouts())
+            uniqueid, _, rest = reply.data.partition(",")
+            context, _, transferer = rest.partition(",")
+            self.call.swapped = uniqueid != self.call.uniqueid
+            if self.call.swapped or (transferer and context == transfers.CONTEXT):
+                self._desk.tell([*transfers.sent_on(self.call), *transfers.fetched(self.call)])
+        return self.call.moving
 
     def _failed(self, command: c.Command, reason: str) -> None:
         log.warning(
@@ -292,6 +316,7 @@ class Caller:
             dial = encode.dial_targets(command.targets, timeout_s, command.music, auto_answer=True)
             status, cause, peer = await self._dial(dial)
         self._desk.tell(translate.dial_returned(call, offer, status, cause, peer))
+        self._desk.tell(translate.free_again(call))
         if call.offer is offer and not call.gone:
             if any(leg.extra and not leg.gone for leg in offer.legs):
                 await self._start_music(
@@ -318,6 +343,7 @@ class Caller:
         # Bridge says 0 whoever ended it; if it was the caller, HANGUP comes before this answer
         await self.session.command(encode.dial_outcome())
         self._desk.tell(translate.parted(leg))
+        self._desk.tell(translate.free_again(self.call))
 
     async def _connect(self, command: _Connect) -> None:
         if not command.joined():
@@ -331,6 +357,7 @@ class Caller:
         finally:
             self._talked = True
             command.parted()
+            self._desk.tell(translate.free_again(self.call))
 
     async def _when_free(self, command: _WhenFree) -> None:
         command.then()

@@ -294,6 +294,17 @@ def digit(channel: str, digit: str) -> dict[str, str]:
     return {"Channel": channel_name(channel), "Digit": digit, "Receive": "true"}
 
 
+def sent_on(number: str, *, outside: bool) -> tuple[str, str]:
+    """Context and extension that lead a caller back to ctid, which is told ``number`` there."""
+    context = "ctid-transfer-outside" if outside else "ctid-transfer"
+    return context, _matches(_NUMBER, "number", number)
+
+
+def whereabouts() -> str:
+    """Read which channel a session holds, and whether a phone has sent it on from there."""
+    return agi("GET FULL VARIABLE", "${CHANNEL(uniqueid)},${TRANSFER_CONTEXT},${BLINDTRANSFER}")
+
+
 def confer(room: str) -> str:
     """EXEC ConfBridge on the caller's own session."""
     return agi("EXEC ConfBridge", f"{_matches(_CLASS, 'room', room)},ctid_bridge,ctid_user")
@@ -314,6 +325,7 @@ def mix_monitor(path: Path) -> str:
 VAR_INTERACTION = "CTID_I"
 VAR_PATH = "CTID_PATH"  # set by the dialplan on callers' channels, not inherited
 CALLBACK = "callback"  # its value for customers who are called back
+TRANSFER = "transfer"  # its value for callers whom a phone has sent on, until ctid has taken note
 
 
 def mark(interaction: InteractionId) -> str:
@@ -349,6 +361,11 @@ def clean(value: str, limit: int = MAX_TEXT) -> str:
 
 
 _NOBODY = frozenset({"", "unknown", "<unknown>", "anonymous", "Anonymous"})
+
+
+def dialled_on(headers: Mapping[str, str]) -> tuple[str, bool]:
+    """What was dialled for a caller whom a phone has sent on, and whether it is outside."""
+    return clean(headers.get("agi_arg_3", ""), 64) or "?", headers.get("agi_arg_4") == "1"
 
 
 def party(number: str, name: str) -> Party:

@@ -141,6 +141,7 @@ class AgiSession(asyncio.Protocol):
             self._header(line)
         elif line == "HANGUP":
             self.hung_up = True
+            self.acknowledge()  # the running command's reply comes next
             if self.on_hangup is not None:
                 self.on_hangup()
         elif self._usage:

@@ -38,6 +38,9 @@ class AgentLeg:
     hang_up_sent: bool = False
     seated: bool = False  # apart from the caller, in an AGI session of its own
     apart: bool = False  # was seated once: no Dial holds it any more
+    on_hold: bool = False  # at the phone itself
+    handed: bool = False  # a phone has handed the caller over to it: no offer of ours
+    unnamed: bool = False  # handed, and not said yet whose phone it is (NameLeg)
     gone: bool = False
 
 
@@ -53,6 +56,14 @@ class OfferState:
     cancelled: bool = False
     returned: bool = False  # Dial is over
     ring_again: bool = False  # Dial ends, to ring a phone that is to answer by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """What a phone was ringing when it put a caller there; ``outside`` the house or not."""
+
+    number: str
+    outside: bool
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -71,7 +82,19 @@ class Call:
     absent: bool = False  # a callback's customer who is not (told to be) on the line
     given_up: bool = False  # absent, and not wanted any more
     recording: RecordingId | None = None  # to be readied when the customer comes
+    handed: AgentLeg | None = None  # who has it since a phone handed it over, until NameLeg
+    outside: bool = False  # handed over to somebody who is no agent
+    moving: bool = False  # a phone has sent it on; it knocks again
+    swapped: bool = False  # its session was left with a dead channel: it is elsewhere on the PBX
+    fetch: Fetch | None = None  # to be taken back from there, once it has been swapped in
+    dialled: tuple[str, bool] | None = None  # what was dialled for it, and whether outside
     gone: bool = False  # CallerHungUp was told
+    untold: bool = False  # gone from its session, and not known yet whether by hanging up
+
+    @property
+    def over(self) -> bool:
+        """Whether the caller has hung up, and that was told."""
+        return self.gone and not self.untold
 
 
 class Board:

@@ -85,6 +85,9 @@ class Midcall:
     # --- out of the conversation ---
 
     async def _bring_back(self, command: c.BringBack) -> None:
+        call = self._board.by_interaction.get(command.interaction)
+        if call is not None and (call.moving or call.untold):
+            return  # a phone has done it already: the caller knocks, or has hung up
         call, caller = self.there(command.interaction)
         self._drop_agent(call)
         interaction = call.interaction
@@ -186,6 +189,9 @@ class Midcall:
                 return False
             leg.seated = False
             self._facts.tell([HoldChanged(interaction=call.interaction, held=False)])
+            if leg.on_hold:
+                told = HoldChanged(interaction=call.interaction, held=True, at_phone=True)
+                self._facts.tell([told])
             return True
 
         caller.connect(leg.channel, joined, lambda: self._parted(call, leg))

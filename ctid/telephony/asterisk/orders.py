@@ -57,6 +57,7 @@ class Orders:
             c.StopRecording: self._stop_recording,
             c.SuspendRecording: self._suspend_recording,
             c.Release: self._release,
+            c.NameLeg: self._name_leg,
             **callbacks.handlers,
             **more,
         }
@@ -146,6 +147,23 @@ class Orders:
 
     async def _suspend_recording(self, command: c.SuspendRecording) -> None:
         await self._recordings.suspend(self._call(command.interaction), command)
+
+    async def _name_leg(self, command: c.NameLeg) -> None:
+        call = self._board.by_interaction.get(command.interaction)
+        if call is not None and call.handed is not None:
+            leg, call.handed = call.handed, None
+            self._facts.tell(translate.named(self._board, leg, command.agent))
+
+    def fetch(self, call: Call) -> None:
+        """Take a caller back from where a phone has put it; it knocks again then."""
+        to, call.fetch = call.fetch, None
+        assert to is not None
+        try:
+            context, number = encode.sent_on(to.number, outside=to.outside)
+        except SwitchError:  # nothing that could be dialled: back to its queue
+            context, number = "ctid-caller", "in"
+        fields = {"Channel": call.channel, "Context": context, "Exten": number, "Priority": "1"}
+        self.try_action("Redirect", fields, "fetch")
 
     async def _release(self, command: c.Release) -> None:
         call = self._board.by_interaction.get(command.interaction)

@@ -11,7 +11,7 @@ import structlog
 
 from ctid import tasks
 from ctid.clock import Clock
-from ctid.telephony.asterisk import encode, midcall, supervise, translate
+from ctid.telephony.asterisk import encode, midcall, supervise, table, transfers, translate
 from ctid.telephony.asterisk.ami import AmiLink, AmiSettings
 from ctid.telephony.asterisk.ami_protocol import AmiError, Event
 from ctid.telephony.asterisk.callbacks import Callbacks, wait_for_customer
@@ -32,9 +32,16 @@ from ctid.telephony.asterisk.orders import Orders
 from ctid.telephony.asterisk.phones import Phones
 from ctid.telephony.asterisk.recordings import Recordings
 from ctid.telephony.asterisk.supervise import Spies
-from ctid.telephony.asterisk.translate import CustomerLost, HangUpLeg, JoinLeg, Result
+from ctid.telephony.asterisk.translate import (
+    CustomerLost,
+    FetchCaller,
+    HangUpLeg,
+    JoinLeg,
+    Result,
+)
 from ctid.telephony.port import FactSink, LiveCall, SwitchError
 from routing import commands as c
+from routing.control_facts import DialledOn
 from routing.facts import (
     AgentHungUp,
     CallerReturned,
@@ -47,7 +54,7 @@ from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
 
 log = structlog.get_logger(__name__)
 
-WANTED = frozenset(translate.TABLE) | {DEVICE_STATE} | supervise.EVENTS | midcall.EVENTS
+WANTED = frozenset(table.TABLE) | {DEVICE_STATE} | supervise.EVENTS | midcall.EVENTS
 PHONE_SETTLES_S = 1.0
 LOST_BYE_S = 0.25
 MAX_HELD = 100_000
@@ -227,6 +234,8 @@ class AsteriskSwitch:
                 self._orders.join(item.leg)
             elif isinstance(item, CustomerLost):
                 self._callbacks.lost(item.call, item.cause)
+            elif isinstance(item, FetchCaller):
+                self._orders.fetch(item.call)
             else:
                 self._fact(item)
 
@@ -252,13 +261,21 @@ class AsteriskSwitch:
             return
         if isinstance(fact, InteractionArrived):
             if fact.interaction in self._told:
-                fact = CallerReturned(interaction=fact.interaction)
+                fact = self._back(fact.interaction)
             else:
                 self._told.add(fact.interaction)
         elif isinstance(fact, AgentHungUp) and not fact.agent:
             log.warning("unknown_agent_hung_up", interaction=fact.interaction)
             return
         self._sink(fact)
+
+    def _back(self, interaction: InteractionId) -> Fact:
+        """A caller whom we know is held again, be it because a phone has sent it on."""
+        call = self._board.by_interaction.get(interaction)
+        if call is None or call.dialled is None:
+            return CallerReturned(interaction=interaction)
+        (to, outside), call.dialled = call.dialled, None
+        return DialledOn(interaction=interaction, to=to, outside=outside)
 
     def event(self, event: Event) -> None:
         """Take one AMI event."""
@@ -275,7 +292,7 @@ class AsteriskSwitch:
         ended = event.get("Uniqueid", "") if name == "Hangup" else ""
         call = self._board.calls.get(ended)
         leg = self._board.legs.get(ended)
-        self.tell(translate.translate(self._board, event))
+        self.tell(table.read(self._board, event))
         if name == "HangupRequest":
             leaving = self._board.legs.get(event.get("Uniqueid", ""))
             if leaving is not None and leaving.extra:
@@ -311,7 +328,7 @@ class AsteriskSwitch:
         if script == encode.CALLBACK and call is None:
             session.close()  # of a former run: the dialplan knocks again when it has been counted
             return
-        if script not in ("in", encode.CALLBACK):
+        if script not in ("in", encode.CALLBACK, encode.TRANSFER):
             leg = self._board.legs.get(session.headers["agi_uniqueid"])
             if script == "extend" and leg is not None and leg.extra:
                 session.on_hangup = session.close
@@ -334,12 +351,21 @@ class AsteriskSwitch:
                 arrived_at=self._clock.now_s(),
             )
             self._board.add_call(call)
-        elif call.gone:
+        elif call.over:
             session.close()
             return
         elif not call.absent:
-            self._end_what_broke(call)
-        caller = Caller(call, session, session.headers.get("agi_language", ""), self)
+            self._end_what_broke(call, sent_on=script == encode.TRANSFER)
+        if script == encode.TRANSFER:
+            call.dialled = encode.dialled_on(session.headers)
+        call.moving = call.swapped = False
+        caller = Caller(
+            call,
+            session,
+            session.headers.get("agi_language", ""),
+            self,
+            sent_on=script == encode.TRANSFER,
+        )
         old = self._callers.get(uniqueid)
         self._callers[uniqueid] = caller
         if old is not None:
@@ -353,7 +379,7 @@ class AsteriskSwitch:
             self._told.add(call.interaction)
             self._callbacks.arrived(call, caller)
         elif returned:
-            self._fact(CallerReturned(interaction=call.interaction))
+            self._fact(self._back(call.interaction))
         else:
             self._fact(
                 InteractionArrived(
@@ -364,9 +390,11 @@ class AsteriskSwitch:
                 )
             )
 
-    def _end_what_broke(self, call: Call) -> None:
+    def _end_what_broke(self, call: Call, *, sent_on: bool) -> None:
         """The caller is back in the dialplan: what the broken session was doing is over."""
-        if call.talking is not None:
+        if sent_on:
+            self.tell(transfers.sent_on(call))  # should AMI not have told it
+        elif call.talking is not None:
             leg, call.talking = call.talking, None
             call.offer = None
             self._fact(AgentHungUp(interaction=call.interaction, agent=leg.agent))
@@ -374,7 +402,9 @@ class AsteriskSwitch:
             self.tell(translate.offer_forced(call, call.offer, "control lost", 0))
 
     def _caller_hung_up(self, caller: Caller) -> None:
-        self.tell(translate.caller_gone(caller.call, 0))
+        # the caller has gone, or only the session: a phone has sent the caller on (``Caller.run``)
+        if not caller.call.gone and not caller.call.moving:
+            caller.call.gone = caller.call.untold = True
         caller.session_ended()
 
     def _session_closed(self, caller: Caller) -> None:

@@ -15,6 +15,7 @@ from routing.facts import (
     AgentHungUp,
     CallerHungUp,
     CustomerAnswered,
+    ExternalEnded,
     Fact,
     OfferAnswered,
     OfferDeclined,
@@ -22,6 +23,7 @@ from routing.facts import (
     OfferFailed,
     OfferRinging,
 )
+from routing.ids import AgentId
 
 Event = Mapping[str, str]
 
@@ -54,7 +56,14 @@ class CustomerLost:
     cause: int
 
 
-Result = list[Fact | HangUpLeg | JoinLeg | CustomerLost]
+@dataclass(frozen=True, slots=True)
+class FetchCaller:
+    """To be done at once: take the caller back from where a phone has put it; see ``Fetch``."""
+
+    call: Call
+
+
+Result = list[Fact | HangUpLeg | JoinLeg | CustomerLost | FetchCaller]
 
 
 def _cause(event: Event) -> int:
@@ -153,8 +162,52 @@ def parted(leg: AgentLeg) -> Result:
         call.offer = None
     if call.talking is not leg or call.gone or call.releasing:
         return []
-    call.talking = None
-    return [AgentHungUp(interaction=call.interaction, agent=leg.agent, cause=16)]
+    return agent_left(leg, 16)
+
+
+def agent_left(leg: AgentLeg, cause: int) -> Result:
+    """The agent has left the conversation; told when it is known which agent that was."""
+    leg.call.talking = None
+    if leg.unnamed:
+        return []
+    return [AgentHungUp(interaction=leg.call.interaction, agent=leg.agent, cause=cause)]
+
+
+def named(board: Board, leg: AgentLeg, agent: AgentId | None) -> Result:
+    """Whose phone it is that a caller was handed over to; tells its end, if it has come already."""
+    call, leg.unnamed = leg.call, False
+    left = call.talking is not leg
+    if agent is None:
+        board.drop_leg(leg)
+        call.talking, call.outside = None, not left
+    else:
+        leg.agent = agent
+    if not left or call.gone:
+        return []
+    if agent is None:
+        return [ExternalEnded(interaction=call.interaction, answered=True, cause=16)]
+    return [AgentHungUp(interaction=call.interaction, agent=agent, cause=16)]
+
+
+def part(call: Call) -> None:
+    """Whoever talks with the caller does so no more, and nothing is told of the leg's end."""
+    leg, call.talking = call.talking, None
+    call.offer = None
+    call.outside = False
+    call.handed = None
+    if leg is not None:
+        leg.settled = True
+
+
+def free_again(call: Call) -> Result:
+    """The caller's session is free again: whoever a phone had handed the caller to has left."""
+    if call.gone or call.moving or call.releasing:
+        return []
+    if call.outside:
+        call.outside = False
+        return [ExternalEnded(interaction=call.interaction, answered=True, cause=16)]
+    leg = call.talking
+    return agent_left(leg, 16) if leg is not None and leg.handed and not leg.seated else []
 
 
 def stop_legs(
@@ -226,22 +279,17 @@ TABLE: dict[str, Callable[[Board, Event], Result]] = {
 }
 
 
-def translate(board: Board, event: Event) -> Result:
-    """What ``event`` means. An event that is not in the table means nothing."""
-    handler = TABLE.get(event.get("Event", ""))
-    return handler(board, event) if handler is not None else []
-
-
 # --- the ends of things --------------------------------------------------------------------------
 
 
 def caller_gone(call: Call, cause: int) -> Result:
     """The caller left; told once, however many sources say so."""
-    if call.gone:
+    if call.over:
         return []
     if call.absent:
         return [CustomerLost(call, cause)]
     call.gone = True
+    call.untold = False
     told = CallerHungUp(interaction=call.interaction, cause=cause)
     return [told, *(stop_legs(call.offer, extra=True) if call.offer is not None else ())]
 
@@ -253,8 +301,7 @@ def _leg_over(leg: AgentLeg, cause: int, *, asked: bool) -> Result:
     if call.talking is leg:
         if call.gone or (call.releasing and not asked):
             return []
-        call.talking = None
-        return [AgentHungUp(interaction=call.interaction, agent=leg.agent, cause=cause)]
+        return agent_left(leg, cause)
     offer = call.offer
     if leg.settled or offer is None or leg not in offer.legs:
         return []
@@ -304,10 +351,7 @@ def dial_returned(call: Call, offer: OfferState, status: str, cause: int, peer: 
         leg = offer.answered_by
         if leg is not None:
             if call.talking is leg and not call.releasing:
-                call.talking = None
-                result.append(
-                    AgentHungUp(interaction=call.interaction, agent=leg.agent, cause=cause)
-                )
+                result += agent_left(leg, cause)
             call.offer = None
             return result
     if not offer.legs and len(offer.targets) == 1 and cause in NO_ROUTE:

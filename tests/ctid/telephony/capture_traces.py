@@ -14,7 +14,7 @@ from typing import Any
 
 from ctid.telephony.asterisk import caller as caller_module
 from ctid.telephony.asterisk import switch as switch_module
-from ctid.telephony.asterisk import translate
+from ctid.telephony.asterisk import table, translate
 from routing import commands as c
 from routing import facts as f
 from routing.ids import OfferId
@@ -24,7 +24,7 @@ from tests.ctid.telephony.conftest import PHONE_PORT, PHONES, World, make_switch
 from tests.ctid.telephony.hand_phones import FactLog, HandPhones
 from tests.ctid.telephony.traces import FOLDER, replay
 
-KEPT = frozenset(translate.TABLE) | {"Newstate", "BridgeEnter", "BridgeLeave"}
+KEPT = frozenset(table.TABLE) | {"Newstate", "BridgeEnter", "BridgeLeave"}
 NOISE = frozenset({"Privilege", "Language", "AccountCode", "Timestamp", "SystemName"})
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from ctid.telephony.asterisk import translate
+from ctid.telephony.asterisk import table, translate
 from ctid.telephony.asterisk.ami_protocol import parse_event
 from ctid.telephony.asterisk.legs import Board, Call, OfferState
 from routing.facts import Fact, Party
@@ -39,7 +39,7 @@ def replay(text: str) -> tuple[list[str], list[str], Board]:
         elif block.startswith(">"):
             got += _act(board, shlex.split(block[2:]))
         else:
-            result = translate.translate(board, parse_event(block.replace("\n", "\r\n")))
+            result = table.read(board, parse_event(block.replace("\n", "\r\n")))
             got += _shown(result)
     return got, wanted, board
 

@@ -1,0 +1,143 @@
+"""What AMI tells of phones' own doings: blind and attended transfer, hold. Tables without I/O.
+
+Measured on Asterisk 22 (docs/supervision.md): in a blind transfer the caller's channel leaves its
+AGI session for the context ``ctid-transfer``; in an attended one it changes its bridge and stays
+in the session; one that is completed while the other phone rings swaps the caller's channel into
+the place of the phone's second leg, so that the session is left with a dead channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, Fetch, phone_of
+from ctid.telephony.asterisk.translate import (
+    Event,
+    FetchCaller,
+    HangUpLeg,
+    Result,
+    caller_gone,
+    part,
+)
+from routing.control_facts import CallerSentOn, HandedOver, HoldChanged
+from routing.ids import NO_PHONE, AgentId
+
+CONTEXT = "ctid-transfer"
+"""Where phones' blind transfers are dialled (TRANSFER_CONTEXT in the dialplan)."""
+OUTSIDE = "ctid-dialled"
+"""Where phones' calls to the outside are dialled."""
+
+
+def blind_transfer(board: Board, event: Event) -> Result:
+    """A phone has sent the caller on, to a number."""
+    call = board.calls.get(event.get("TransfereeUniqueid", ""))
+    if call is None or event.get("Result") != "Success" or event.get("Context") != CONTEXT:
+        return []
+    return sent_on(call)
+
+
+def sent_on(call: Call) -> Result:
+    """The caller will knock again, with what was dialled for it. Told once."""
+    if call.moving or call.over:
+        return []
+    call.moving = True
+    call.gone = call.untold = False
+    part(call)
+    return [CallerSentOn(interaction=call.interaction)]
+
+
+def fetched(call: Call) -> Result:
+    """Take the caller back, as soon as both are known: that it is elsewhere, and where.
+
+    The event comes before Asterisk swaps the channels; that it has done so, the session sees.
+    """
+    if call.fetch is None or not call.swapped:
+        return []
+    return [FetchCaller(call)]
+
+
+def attended_transfer(board: Board, event: Event) -> Result:
+    """A phone has joined its two calls, and left both."""
+    if event.get("Result") != "Success":
+        return []
+    transferee = board.calls.get(event.get("TransfereeUniqueid", ""))
+    target = board.calls.get(event.get("TransferTargetUniqueid", ""))
+    if event.get("DestType") == "Link":
+        # the far end of a conference would stay there for ever
+        return [HangUpLeg(event.get("LocalOneChannel", ""))]
+    # most phones refer the caller to the other call, some the other one to the caller
+    call, other, leg = (
+        (transferee, "TransferTarget", "SecondTransferer")
+        if transferee is not None
+        else (target, "Transferee", "OrigTransferer")
+    )
+    if call is None or call.over or (transferee is not None and target is not None):
+        return []
+    number = event.get(f"{leg}Exten", "")
+    outside = event.get(f"{leg}Context") == OUTSIDE
+    own = board.calls.get(event.get(f"{leg}Uniqueid", ""))
+    # a phone that had called one of our queues was a caller itself
+    result = caller_gone(own, 16) if own is not None else []
+    if event.get("DestType") == "App":
+        if own is not None:
+            own.moving = True  # its session holds the other's channel now: not to be touched
+        call.fetch = Fetch(number=number, outside=outside)
+        return [*result, *sent_on(call), *fetched(call)]
+    uniqueid, channel = event.get(f"{other}Uniqueid", ""), event.get(f"{other}Channel", "")
+    return result + _handed_over(board, call, uniqueid, channel, "" if not outside else number)
+
+
+def _handed_over(board: Board, call: Call, uniqueid: str, channel: str, number: str) -> Result:
+    """``number``: an outside one, else empty."""
+    part(call)
+    phone = phone_of(channel)
+    if number or phone is None:
+        call.outside = True
+        return [HandedOver(interaction=call.interaction, phone=NO_PHONE, number=number)]
+    known = board.legs.get(uniqueid)
+    if known is not None:  # it talked with the phone that had called one of our queues
+        board.drop_leg(known)
+    leg = AgentLeg(
+        uniqueid=uniqueid,
+        channel=channel,
+        phone=phone,
+        agent=AgentId(""),
+        call=call,
+        ringing=True,
+        answered=True,
+        settled=True,
+        handed=True,
+        unnamed=True,
+    )
+    board.add_leg(leg)
+    call.talking = call.handed = leg
+    return [HandedOver(interaction=call.interaction, phone=phone, number="")]
+
+
+def hold(board: Board, event: Event) -> Result:
+    """The phone has put its call on hold (re-INVITE): Asterisk plays the other side music."""
+    return _held(board, event, True)
+
+
+def unhold(board: Board, event: Event) -> Result:
+    """The phone has taken its call up again. Every transfer begins with this, too."""
+    return _held(board, event, False)
+
+
+def _held(board: Board, event: Event, held: bool) -> Result:
+    leg = board.legs.get(event.get("Uniqueid", ""))
+    if leg is None or leg.on_hold is held:
+        return []
+    leg.on_hold = held
+    call = leg.call
+    if call.talking is not leg or leg.seated or call.gone:
+        return []
+    return [HoldChanged(interaction=call.interaction, held=held, at_phone=True)]
+
+
+TABLE: dict[str, Callable[[Board, Event], Result]] = {
+    "BlindTransfer": blind_transfer,
+    "AttendedTransfer": attended_transfer,
+    "Hold": hold,
+    "Unhold": unhold,
+}
