@@ -63,19 +63,29 @@ def entries(
     entity: str | None = None,
     entity_id: str | None = None,
     username: str | None = None,
+    action: str | None = None,
+    refused: bool = False,
     before_id: int | None = None,
     limit: int = 50,
 ) -> list[Row]:
     """Newest first: ``{id, at, actor, source, action, entity, entity_id, before, after}``.
 
-    Page on with ``before_id``. Raises Forbidden without the right to read the audit.
+    ``refused``: only what was not allowed, or not possible. Page on with ``before_id``. Raises
+    Forbidden without the right to read the audit.
     """
     actor.require("audit", "read")
     where, values = ["1"], []
-    for column, value in (("entity", entity), ("entity_id", entity_id), ("actor", username)):
+    for column, value in (
+        ("entity", entity),
+        ("entity_id", entity_id),
+        ("actor", username),
+        ("action", action),
+    ):
         if value is not None:
             where.append(f"{column} = ?")
             values.append(value)
+    if refused:
+        where.append("(action = 'refused' OR after ->> '$.why_not' IS NOT NULL)")
     if before_id is not None:
         where.append("id < ?")
         values.append(str(int(before_id)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from crmcore import audit
 from ctid.access import Action
@@ -19,6 +21,8 @@ class AuditQuery(In):
     entity: Code | None = None
     entity_id: Id | None = None
     username: Code | None = None
+    action: Code | None = None
+    refused: Annotated[bool, Field(description="only what was not allowed or possible")] = False
     limit: Limit = 50
     cursor: CustomerCursor = ""
 
@@ -53,6 +57,8 @@ async def list_audit(call: Call) -> Result:
         entity=query.entity,
         entity_id=query.entity_id,
         username=query.username,
+        action=query.action,
+        refused=query.refused,
         before_id=int(query.cursor) if query.cursor else None,
         limit=query.limit,
     )

@@ -347,6 +347,11 @@ async def test_users_are_kept_by_administrators(site: Any, log_in: Any) -> None:
     trail = await root.get("/audit?entity=user")
     assert {"create", "update", "set_password"} <= {e["action"] for e in trail["items"]}
     assert "refused" in {e["action"] for e in (await root.get("/audit?username=amy"))["items"]}
+    refused = (await root.get("/audit?refused=true"))["items"]
+    assert refused
+    assert {e["action"] for e in refused} == {"refused"}
+    made = (await root.get("/audit?action=create&entity=user"))["items"]
+    assert {e["action"] for e in made} == {"create"}
     assert (await amy.call("GET", "/audit"))[0] in (401, 403)
 
 
