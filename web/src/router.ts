@@ -14,14 +14,28 @@ const routes: RouteRecordRaw[] = [
       { path: 'wall', name: 'wall', component: () => import('./views/WallView.vue') },
       { path: 'customers/:id?', name: 'customers', component: () => import('./views/CustomersView.vue') },
       { path: 'callbacks', name: 'callbacks', component: () => import('./views/CallbacksView.vue') },
+      { path: 'tasks', name: 'tasks', component: () => import('./views/TasksView.vue') },
       { path: 'import', name: 'import', component: () => import('./views/ImportView.vue') },
       { path: 'duplicates', name: 'duplicates', component: () => import('./views/DuplicatesView.vue') },
       { path: 'records', name: 'records', component: () => import('./views/RecordsView.vue') },
-      { path: 'system', name: 'system', component: () => import('./views/SystemView.vue') },
+      {
+        path: 'system',
+        component: () => import('./components/SystemPages.vue'),
+        children: [
+          { path: '', name: 'system', component: () => import('./views/SystemView.vue') },
+          { path: 'users', name: 'users', component: () => import('./views/UsersView.vue') },
+          { path: 'permissions', name: 'permissions', component: () => import('./views/PermissionsView.vue') },
+          { path: 'configuration', name: 'configuration', component: () => import('./views/ConfigurationView.vue') },
+          { path: 'audit', name: 'audit', component: () => import('./views/AuditView.vue') },
+        ],
+      },
     ],
   },
   { path: '/:rest(.*)*', redirect: '/' },
 ]
+
+/** Pages of administrators alone; the server decides on every request anyway. */
+const ADMINS: ReadonlySet<string> = new Set(['users', 'permissions', 'configuration'])
 
 export function createAppRouter() {
   const router = createRouter({ history: createWebHashHistory(), routes })
@@ -37,9 +51,10 @@ export function createAppRouter() {
     if ((to.name === 'import' || to.name === 'duplicates') && !session.keepsCustomers) {
       return { name: 'customers' }
     }
-    if ((to.name === 'wall' || to.name === 'system') && !session.watchesOthers) {
+    if ((to.name === 'wall' || to.path.startsWith('/system')) && !session.watchesOthers) {
       return { name: 'workspace' }
     }
+    if (ADMINS.has(String(to.name)) && !session.administers) return { name: 'system' }
     return true
   })
   return router

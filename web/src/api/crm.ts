@@ -82,6 +82,23 @@ export interface Callback {
   version: number
 }
 
+export interface Task {
+  id: string
+  title: string
+  text: string
+  customer: string | null
+  owner: string | null
+  team: string | null
+  due_at: string | null
+  remind_at: string | null
+  state: 'open' | 'done' | 'cancelled'
+  version: number
+}
+
+export type TaskFields = Partial<
+  Pick<Task, 'title' | 'text' | 'customer' | 'owner' | 'due_at' | 'remind_at' | 'state'>
+>
+
 export interface Duplicate {
   id: string
   score: number
@@ -186,6 +203,13 @@ export const crm = {
       { result, ...(note === '' ? {} : { note }) },
       { version: entry.version },
     ),
+
+  tasks: (state: string, owner: string, cursor: string | null) =>
+    http.get<Page<Task>>('/tasks', { state, owner, cursor, limit: 50 }),
+  task: (task: string) => http.get<Task>(`/tasks/${id(task)}`),
+  addTask: (fields: TaskFields) => http.post<Task>('/tasks', fields),
+  changeTask: (task: Task, fields: TaskFields) =>
+    http.patch<Task>(`/tasks/${id(task.id)}`, fields, { version: task.version }),
 
   duplicates: (cursor: string | null) =>
     http.get<Page<Duplicate>>('/duplicates', { cursor, limit: 20 }),

@@ -23,6 +23,9 @@ export const useSession = defineStore('session', () => {
   /** The pages for many customers at once; the server decides on every request anyway. */
   const keepsCustomers = computed(() => ['supervisor', 'admin'].includes(me.value?.role ?? ''))
 
+  /** Users, rights and the routing configuration; the server decides on every request anyway. */
+  const administers = computed(() => me.value?.role === 'admin')
+
   async function load(): Promise<void> {
     const who = await api.me()
     config.value = await api.uiConfig()
@@ -77,6 +80,7 @@ export const useSession = defineStore('session', () => {
     watchesOthers,
     supervises,
     keepsCustomers,
+    administers,
     resume,
     login,
     logout,
