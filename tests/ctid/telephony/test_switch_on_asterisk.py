@@ -337,20 +337,6 @@ async def test_an_unanswered_offer_leaves_no_file(world: World) -> None:
     assert {"RecordingEnded", "RecordingFailed"}.isdisjoint(world.facts.kinds())
 
 
-async def test_a_recording_that_was_not_readied_is_refused_with_the_reason(world: World) -> None:
-    _, interaction = await world.arrive()
-    await world.connect(interaction, "1001")
-    with pytest.raises(SwitchError, match="system"):
-        await world.switch.execute(
-            c.StartRecording(
-                interaction=interaction,
-                recording=RecordingId("r1"),
-                queue=QueueId("news"),
-                agent=AgentId("agent-1001"),
-            )
-        )
-
-
 async def test_a_voice_message_is_taken(world: World) -> None:
     _, interaction = await world.arrive()
     recording, step = RecordingId(f"{interaction}.m1"), StepId(f"{interaction}.s1")
