@@ -12,7 +12,7 @@ from ctid.telephony.asterisk.recordings import is_closed
 from ctid.telephony.port import SwitchError
 from routing import commands as c
 from routing import facts as f
-from routing.ids import AgentId, QueueId, RecordingId, StepId
+from routing.ids import RecordingId, StepId
 from tests.ctid.telephony.conftest import World, until
 
 pytestmark = pytest.mark.asterisk
