@@ -588,7 +588,7 @@ const en = {
     erased: 'The recording was erased.',
   },
   system: {
-    read_only: 'Queues are changed in queues.toml',
+    read_only: 'Changed in the queue configuration',
     agents: 'Agents',
     id: 'Id',
     name: 'Name',

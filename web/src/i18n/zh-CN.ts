@@ -583,7 +583,7 @@ const zhCN: Messages = {
     erased: '录音已删除。',
   },
   system: {
-    read_only: '队列在 queues.toml 中修改',
+    read_only: '在“队列配置”中修改',
     agents: '坐席',
     id: '工号',
     name: '姓名',
