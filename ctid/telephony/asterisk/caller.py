@@ -216,9 +216,10 @@ class Caller:
     async def _moves(self) -> bool:
         """Whether only the session is over: a phone has sent the caller on, who knocks again.
 
-        AMI tells that, too, but on another connection: before or after the line HANGUP.
+        AMI tells that, too, but on another connection: before or after the line HANGUP. A caller
+        whom we release ourselves goes nowhere else.
         """
-        if not self.call.over:
+        if not (self.call.over or self.call.releasing):
             reply = await self.session.command(encode.whereabouts())
             uniqueid, _, rest = reply.data.partition(",")
             context, _, transferer = rest.partition(",")
