@@ -278,15 +278,6 @@ class Users:
         """One user by name. Raises NotFound."""
         return await self._db.read(lambda conn: _user(self._row(conn, username)))
 
-    async def of_agent(self, agent: str) -> User | None:
-        """The user who works as this agent."""
-
-        def read(conn: sqlite3.Connection) -> User | None:
-            row = conn.execute("SELECT * FROM users WHERE agent = ?", (agent,)).fetchone()
-            return _user(row) if row else None
-
-        return await self._db.read(read)
-
     async def count(self) -> int:
         """How many users there are (a new store has none)."""
         return await self._db.read(

@@ -19,7 +19,7 @@ class Crm:
         self._people: dict[str, User] = {}
 
     async def know_people(self) -> None:
-        """Learn who works as which agent; again after users were changed."""
+        """Learn who works as which agent; again after users were changed or somebody logged in."""
         users = await self._store.users.all(SYSTEM)
         self._people = {user.agent: user for user in users if user.agent}
 
@@ -30,8 +30,8 @@ class Crm:
 
     async def pop_as(self, caller: Party, agent: AgentId) -> tuple[PopJson, Party]:
         """The pop and the caller as this agent's user may see them; nothing without a user."""
-        user = self._people.get(agent) or await self._store.users.of_agent(agent)
-        if user is None:
+        user = self._people.get(agent)
+        if user is None:  # who watches has logged in, and is known since
             return PopJson(customer=None, candidates=[], history=[], attributes={}), Party()
         actor = self._store.actor(user)
         seen = Party(number=actor.phone(caller.number) or "", name=actor.text(caller.name))

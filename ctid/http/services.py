@@ -115,7 +115,7 @@ class Services:
     """Everything that a handler may use.
 
     ``crm_changed`` is told after each change of the CRM: webhooks and reminders may be due;
-    ``users_changed`` after each change of a user.
+    ``users_changed`` after each change of a user, and when one logs in.
     ``erase_ports``: what else has to forget a person.
     """
 

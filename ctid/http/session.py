@@ -22,6 +22,7 @@ async def log_in(call: Call) -> Result:
     before = request.cookies.get(COOKIE)
     if before:
         call.services.hub.close_session(await auth.log_out(before))
+    call.services.users_changed()  # perhaps made or changed at the command line since
     response = web.Response(body=dumps(_me(viewer)), content_type="application/json")
     auth.set_cookie(response, token)
     return response

@@ -164,6 +164,7 @@ async def create_token(call: Call) -> Result:
         call.now,
         expires_at=body.expires_at.timestamp() if body.expires_at else None,
     )
+    call.services.users_changed()  # the user may have been made at the command line since
     return {"id": key, "token": token}
 
 

@@ -73,7 +73,8 @@ async def test_a_pop_is_masked_for_those_who_see_masked(tmp_path: Path) -> None:
     person = {"username": "amy", "role": "agent", "agent": "1001"}
     await store.users.create(SYSTEM, person, "long enough", 1.7e9)
     crm, agent = Crm(store), AgentId("1001")
-    assert not crm.sees_all(agent)  # nobody is known yet: rather masked than shown
+    assert not crm.sees_all(agent)  # nobody is known yet: rather nothing than unmasked
+    assert (await crm.pop_as(Party(number=NUMBER), agent))[1] == Party()
     await crm.know_people()
     assert crm.sees_all(agent)
     await store.write(rights.set_mask, SYSTEM, "agent", "phone", True, 1.7e9)

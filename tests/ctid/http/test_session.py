@@ -187,3 +187,12 @@ async def test_a_session_token_is_no_api_token(log_in: Any) -> None:
     other = await log_in(None)
     status, _, _ = await other.call("GET", "/me", headers={"Authorization": f"Bearer {token}"})
     assert status == 401
+
+
+async def test_who_logs_in_is_made_known(site: Any, log_in: Any) -> None:
+    told: list[str] = []
+    object.__setattr__(site.services, "users_changed", lambda: told.append("again"))
+    client = await log_in("amy")
+    assert told == ["again"]
+    await client.call("POST", "/users/me/tokens", {"name": "wallboard"})
+    assert told == ["again", "again"]
