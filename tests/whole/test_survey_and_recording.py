@@ -32,6 +32,7 @@ async def test_the_caller_is_asked_when_the_agent_has_hung_up(
     house = await open_house(queues_toml(["1001"], extra='survey = "rate"') + SURVEY, agents=1)
     async with talking(house, tmp_path) as talk:
         caller = talk.legs["caller"]
+        await asyncio.sleep(0.3)  # something to record
         if by == "the phone":
             await talk.legs["agent"].hangup()
         else:
