@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
+from ctid.access import Action
 from ctid.http.audit import audit
-from ctid.http.endpoint import Call
+from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem, invalid
 from routing.facts import Fact
 from routing.ids import InteractionId, PhoneId, QueueId
 from routing.views import InteractionView
+
+
+def on_live(
+    *,
+    ask: str,
+    summary: str,
+    handler: Callable[[Call], Awaitable[Result]],
+    method: str = "POST",
+    action: Action = Action.INTERACTIONS_CONTROL,
+    body: type[BaseModel] | None = None,
+    answer: type[BaseModel] | None = None,
+) -> Endpoint:
+    """The endpoint of one act: all are audited, and may be refused in the same ways.
+
+    Those with a body take ``Idempotency-Key``.
+    """
+    return Endpoint(
+        method=method,
+        path=f"/interactions/{{id}}/{ask}",
+        summary=summary,
+        handler=handler,
+        action=action,
+        body=body,
+        answer=answer,
+        problems=("not_found", "refused", "timeout"),
+        replay=body is not None,
+        audited=True,
+    )
 
 
 def target(call: Call) -> InteractionView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from ctid.access import Action
-from ctid.http.acting import act, known_queue, refresh, target
+from ctid.http.acting import act, known_queue, on_live, refresh, target
 from ctid.http.audit import audit
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem, invalid
@@ -155,80 +155,49 @@ ENDPOINTS = (
         replay=True,
         audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/hold",
+    on_live(
+        ask="hold",
         summary="Hold: the caller hears music",
         handler=hold,
-        action=Action.INTERACTIONS_CONTROL,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/unhold",
+    on_live(
+        ask="unhold",
         summary="End the hold",
         handler=unhold,
-        action=Action.INTERACTIONS_CONTROL,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/transfer",
+    on_live(
+        ask="transfer",
         summary="Blind transfer to an agent, a queue or an outside number",
         handler=transfer,
-        action=Action.INTERACTIONS_CONTROL,
         body=TransferBody,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/consult",
+    on_live(
+        ask="consult",
         summary="Consult an agent or an outside number, the caller on hold",
         handler=consult,
-        action=Action.INTERACTIONS_CONTROL,
         body=ConsultBody,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
-    Endpoint(
+    on_live(
         method="PATCH",
-        path="/interactions/{id}/consult",
+        ask="consult",
         summary="Swap, cancel, complete the transfer, or make a conference",
         handler=consult_on,
-        action=Action.INTERACTIONS_CONTROL,
         body=ConsultAskBody,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/conference",
+    on_live(
+        ask="conference",
         summary="Bring a third party in at once: an agent or an outside number",
         handler=conference,
-        action=Action.INTERACTIONS_CONTROL,
         body=ConferenceBody,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/hang-up",
+    on_live(
+        ask="hang-up",
         summary="Hang up",
         handler=hang_up,
-        action=Action.INTERACTIONS_CONTROL,
-        problems=("not_found", "refused", "timeout"),
-        audited=True,
     ),
 )

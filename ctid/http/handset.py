@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ctid.access import Action, Scope
-from ctid.http.acting import act, refresh, target
-from ctid.http.endpoint import Call, Endpoint, Result
+from ctid.http.acting import act, on_live, refresh, target
+from ctid.http.endpoint import Call, Result
 from ctid.http.errors import Problem
 from ctid.http.models import DigitsBody, Interaction, RecordingBody
 from routing.control_facts import (
@@ -78,57 +78,36 @@ async def recording(call: Call) -> Result:
 
 
 ENDPOINTS = (
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/answer",
+    on_live(
+        ask="answer",
         summary="Have the phone that rings answer by itself, where it can",
         handler=answer,
-        action=Action.INTERACTIONS_CONTROL,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/mute",
+    on_live(
+        ask="mute",
         summary="Mute the agent: nobody hears it, nor does the recording",
         handler=mute,
-        action=Action.INTERACTIONS_CONTROL,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/unmute",
+    on_live(
+        ask="unmute",
         summary="End the mute",
         handler=unmute,
-        action=Action.INTERACTIONS_CONTROL,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/dtmf",
+    on_live(
+        ask="dtmf",
         summary="Send digits to whom the agent talks with",
         handler=digits,
-        action=Action.INTERACTIONS_CONTROL,
         body=DigitsBody,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/recording",
+    on_live(
+        ask="recording",
         summary="Start, stop, suspend or resume the recording",
         handler=recording,
         action=Action.INTERACTIONS_RECORDING,
         body=RecordingBody,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 
 from ctid.access import Action
-from ctid.http.acting import act, known_queue, own_phone, refresh, target
-from ctid.http.endpoint import Call, Endpoint, Result
+from ctid.http.acting import act, known_queue, on_live, own_phone, refresh, target
+from ctid.http.endpoint import Call, Result
 from ctid.http.errors import Problem
 from ctid.http.models import (
     Interaction,
@@ -112,60 +112,43 @@ def _own(call: Call, view: InteractionView) -> SupervisorView:
 
 
 ENDPOINTS = (
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/supervise",
+    on_live(
+        ask="supervise",
         summary="Listen, whisper or barge in at a phone",
         handler=supervise,
         action=Action.INTERACTIONS_SUPERVISE,
         body=SuperviseBody,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
-    Endpoint(
+    on_live(
         method="PATCH",
-        path="/interactions/{id}/supervise",
+        ask="supervise",
         summary="Switch the mode of one's own supervision",
         handler=change_mode,
         action=Action.INTERACTIONS_SUPERVISE,
         body=SuperviseModeBody,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
-    Endpoint(
+    on_live(
         method="DELETE",
-        path="/interactions/{id}/supervise",
+        ask="supervise",
         summary="End one's own supervision",
         handler=stop,
         action=Action.INTERACTIONS_SUPERVISE,
-        problems=("not_found", "refused", "timeout"),
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/intercept",
+    on_live(
+        ask="intercept",
         summary="Take the caller over; the agent wraps up",
         handler=intercept,
         action=Action.INTERACTIONS_INTERCEPT,
         body=InterceptBody,
         answer=Interaction,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
-    Endpoint(
-        method="POST",
-        path="/interactions/{id}/release",
+    on_live(
+        ask="release",
         summary="Release by force: the call (hang up, or to a queue), or the agent",
         handler=release,
         action=Action.INTERACTIONS_RELEASE,
         body=ReleaseBody,
-        problems=("not_found", "refused", "timeout"),
-        replay=True,
-        audited=True,
     ),
 )
