@@ -31,6 +31,10 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 SLICE = 64
 """Facts handled before other work of the loop gets its turn."""
 
+VOICE_FIRST = 2
+"""Turns of the loop that a command takes to the PBX: its lane, then the caller's session. Only then
+are the changes told to the screens, which nobody on the telephone waits for."""
+
 
 class Decider(Protocol):
     """What the pump needs of the engine."""
@@ -104,6 +108,7 @@ class Pump:
         self._limit = limit
         self._waiting: deque[_Item] = deque()
         self._scheduled = False
+        self._publishing = False
         self._closed = False
         self.handled = 0
         self.refused = 0
@@ -211,9 +216,25 @@ class Pump:
         try:
             if commands:
                 self._execute(commands, seq)
-            self._publish(self._engine.take_changes())
         except Exception:
             self._after_failed(fact, seq)
+        if not self._publishing:
+            self._publishing = True
+            self._later(VOICE_FIRST, self._publish_changes)
+
+    def _later(self, turns: int, what: Callable[[], None]) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._later, turns - 1, what)
+        else:
+            what()
+
+    def _publish_changes(self) -> None:
+        self._publishing = False
+        try:
+            self._publish(self._engine.take_changes())
+        except Exception:
+            self.failed += 1
+            log.exception("publish_failed")
 
     def _after_failed(self, fact: Fact, seq: int) -> None:
         self.failed += 1
