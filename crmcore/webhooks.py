@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from crmcore import audit, text
 from crmcore.access import Actor
 from crmcore.db import Database
-from crmcore.errors import Invalid, NotFound, StoreError
+from crmcore.errors import Conflict, Invalid, NotFound, StoreError
 
 Row = dict[str, Any]
 Send = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
@@ -41,6 +41,8 @@ EVENTS = (
     "task.created",
     "task.updated",
 )
+TEST = "webhook.test"
+"""The event that a person sends to see whether the receiver answers; nobody subscribes to it."""
 WAITS_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0, 86400.0)
 KEEP_S = 30 * 86400.0
 GATHER_S = 0.1
@@ -49,6 +51,18 @@ GATHER_S = 0.1
 def create(conn: sqlite3.Connection, actor: Actor, url: str, events: list[str], now: float) -> Row:
     """Make a webhook; the answer holds the ``secret``, which is not shown again."""
     actor.require("webhook", "create")
+    address, wanted = _checked(url, events)
+    secret = secrets.token_urlsafe(32)
+    cursor = conn.execute(
+        "INSERT INTO webhooks(url, secret, events, created_by, created_at) VALUES (?,?,?,?,?)",
+        (address, secret, audit.text(wanted), actor.username, now),
+    )
+    after = {"url": address, "events": wanted}
+    audit.note(conn, actor, "create", "webhook", cursor.lastrowid, now, after=after)
+    return {**_get(conn, int(cursor.lastrowid or 0)), "secret": secret}
+
+
+def _checked(url: str, events: list[str]) -> tuple[str, list[str]]:
     parts = urlsplit(text.clean(url, 1000))
     errors: dict[str, str] = {}
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
@@ -58,14 +72,13 @@ def create(conn: sqlite3.Connection, actor: Actor, url: str, events: list[str], 
         errors["events"] = f"must be of {', '.join(EVENTS)}, or *"
     if errors:
         raise Invalid(errors)
-    secret = secrets.token_urlsafe(32)
-    cursor = conn.execute(
-        "INSERT INTO webhooks(url, secret, events, created_by, created_at) VALUES (?,?,?,?,?)",
-        (parts.geturl(), secret, audit.text(sorted(set(events))), actor.username, now),
-    )
-    after = {"url": parts.geturl(), "events": events}
-    audit.note(conn, actor, "create", "webhook", cursor.lastrowid, now, after=after)
-    return {**_get(conn, int(cursor.lastrowid or 0)), "secret": secret}
+    return parts.geturl(), sorted(set(events))
+
+
+def get(conn: sqlite3.Connection, actor: Actor, webhook: object) -> Row:
+    """One, as in :func:`page`. Raises NotFound, Forbidden."""
+    actor.require("webhook", "read")
+    return _get(conn, _key(webhook))
 
 
 def _get(conn: sqlite3.Connection, key: int) -> Row:
@@ -92,19 +105,72 @@ def _key(value: object) -> int:
     return int(str(value)) if str(value).isdigit() and len(str(value)) < 19 else 0
 
 
-def set_active(
-    conn: sqlite3.Connection, actor: Actor, webhook: object, active: bool, now: float
+def update(
+    conn: sqlite3.Connection, actor: Actor, webhook: object, given: Mapping[str, Any], now: float
 ) -> Row:
-    """Switch a webhook on or off."""
+    """Change ``url``, ``events`` or ``active``, as far as they are given.
+
+    What waits for delivery goes to the new address; while it is switched off, it waits.
+    """
     actor.require("webhook", "update")
     before = _get(conn, _key(webhook))
+    wanted = {**before, **given}
+    address, events = _checked(wanted["url"], wanted["events"])
     conn.execute(
-        "UPDATE webhooks SET active = ?, version = version + 1 WHERE id = ?",
-        (int(active), before["id"]),
+        "UPDATE webhooks SET url = ?, events = ?, active = ?, version = version + 1 WHERE id = ?",
+        (address, audit.text(events), int(wanted["active"]), before["id"]),
     )
     after = _get(conn, _key(webhook))
     audit.note(conn, actor, "update", "webhook", webhook, now, before=before, after=after)
     return after
+
+
+def renew_secret(conn: sqlite3.Connection, actor: Actor, webhook: object, now: float) -> Row:
+    """A new ``secret``, shown this once; the old one signs nothing from now on."""
+    actor.require("webhook", "update")
+    key = int(_get(conn, _key(webhook))["id"])
+    secret = secrets.token_urlsafe(32)
+    conn.execute(
+        "UPDATE webhooks SET secret = ?, version = version + 1 WHERE id = ?", (secret, key)
+    )
+    audit.note(conn, actor, "renew_secret", "webhook", webhook, now)
+    return {**_get(conn, key), "secret": secret}
+
+
+def send_test(conn: sqlite3.Connection, actor: Actor, webhook: object, now: float) -> Row:
+    """Queue a delivery of :data:`TEST` to this webhook alone. Raises Conflict when it is off."""
+    actor.require("webhook", "update")
+    hook = _get(conn, _key(webhook))
+    if not hook["active"]:
+        raise Conflict("the webhook is switched off; switch it on first")
+    delivery = _queue(conn, int(hook["id"]), TEST, {"webhook": hook["id"]}, now)
+    return _delivery(conn, hook["id"], delivery)
+
+
+def retry(
+    conn: sqlite3.Connection, actor: Actor, webhook: object, delivery: object, now: float
+) -> Row:
+    """Send a delivery again now. One that was given up is tried this once.
+
+    Raises NotFound, and Conflict for one that arrived or whose content was erased.
+    """
+    actor.require("webhook", "update")
+    hook = _get(conn, _key(webhook))
+    row = conn.execute(
+        "SELECT state, body FROM webhook_deliveries WHERE id = ? AND webhook = ?",
+        (_key(delivery), hook["id"]),
+    ).fetchone()
+    if row is None:
+        raise NotFound("there is no such delivery")
+    if row["state"] == "delivered":
+        raise Conflict("this was delivered")
+    if not row["body"]:
+        raise Conflict("the person that it was about was erased, and its content with it")
+    conn.execute(
+        "UPDATE webhook_deliveries SET state = 'pending', next_at = ? WHERE id = ?",
+        (now, _key(delivery)),
+    )
+    return _delivery(conn, hook["id"], _key(delivery))
 
 
 def delete(conn: sqlite3.Connection, actor: Actor, webhook: object, now: float) -> None:
@@ -129,16 +195,26 @@ def emit(
         events = json.loads(hook["events"])
         if event not in events and "*" not in events:
             continue
-        body = audit.text(
-            {"id": secrets.token_hex(12), "event": event, "at": now, "data": dict(data)}
-        )
-        conn.execute(
-            "INSERT INTO webhook_deliveries(webhook, event, customer, body, next_at, created_at)"
-            " VALUES (?,?,?,?,?,?)",
-            (hook["id"], event, customer, body, now, now),
-        )
+        _queue(conn, hook["id"], event, data, now, customer)
         queued += 1
     return queued
+
+
+def _queue(
+    conn: sqlite3.Connection,
+    webhook: int,
+    event: str,
+    data: Mapping[str, Any],
+    now: float,
+    customer: int | None = None,
+) -> int:
+    body = audit.text({"id": secrets.token_hex(12), "event": event, "at": now, "data": dict(data)})
+    cursor = conn.execute(
+        "INSERT INTO webhook_deliveries(webhook, event, customer, body, next_at, created_at)"
+        " VALUES (?,?,?,?,?,?)",
+        (webhook, event, customer, body, now, now),
+    )
+    return int(cursor.lastrowid or 0)
 
 
 def signature(secret: str, body: bytes, now: float) -> str:
@@ -168,13 +244,13 @@ def due(
 
 def settle(
     conn: sqlite3.Connection, delivery: int, status: int | None, error: str, now: float
-) -> None:
-    """Note how one attempt ended."""
+) -> Row | None:
+    """Note how one attempt ended. Answers ``{id, webhook, state}``, or None if it is gone."""
     row = conn.execute(
-        "SELECT attempts FROM webhook_deliveries WHERE id = ?", (delivery,)
+        "SELECT webhook, attempts FROM webhook_deliveries WHERE id = ?", (delivery,)
     ).fetchone()
     if row is None:
-        return
+        return None
     attempts = row["attempts"] + 1
     good = status is not None and 200 <= status < 300
     over = attempts > len(WAITS_S)
@@ -196,29 +272,62 @@ def settle(
         "DELETE FROM webhook_deliveries WHERE state <> 'pending' AND created_at < ?",
         (now - KEEP_S,),
     )
+    return {"id": str(delivery), "webhook": str(row["webhook"]), "state": state}
+
+
+_LOGGED = (
+    "SELECT id, event, state, attempts, next_at, last_status, last_error, created_at, delivered_at"
+    " FROM webhook_deliveries WHERE webhook = ?"
+)
+
+
+def _logged(row: sqlite3.Row) -> Row:
+    return {**dict(row), "id": str(row["id"])}
+
+
+def _delivery(conn: sqlite3.Connection, webhook: object, delivery: int) -> Row:
+    return _logged(conn.execute(f"{_LOGGED} AND id = ?", (webhook, delivery)).fetchone())
 
 
 def deliveries(
-    conn: sqlite3.Connection, actor: Actor, webhook: object, *, limit: int = 50
-) -> list[Row]:
-    """The log, newest first: ``{id, event, state, attempts, next_at, last_status, last_error,
-    created_at, delivered_at}``."""
+    conn: sqlite3.Connection,
+    actor: Actor,
+    webhook: object,
+    *,
+    state: str | None = None,
+    cursor: int = 0,
+    limit: int = 50,
+) -> tuple[list[Row], int | None]:
+    """The log, newest first: ``({id, event, state, attempts, next_at, last_status, last_error,
+    created_at, delivered_at}, the next page's cursor)``; ``state`` leaves only those."""
     actor.require("webhook", "read")
+    limit = max(1, min(limit, 200))
     rows = conn.execute(
-        "SELECT id, event, state, attempts, next_at, last_status, last_error, created_at,"
-        " delivered_at FROM webhook_deliveries WHERE webhook = ? ORDER BY id DESC LIMIT ?",
-        (_key(webhook), max(1, min(limit, 200))),
-    )
-    return [{**dict(row), "id": str(row["id"])} for row in rows]
+        f"{_LOGGED} AND (?2 = 0 OR id < ?2) AND (?3 IS NULL OR state = ?3)"
+        " ORDER BY id DESC LIMIT ?4",
+        (_key(webhook), cursor, state, limit + 1),
+    ).fetchall()
+    following = rows[limit - 1]["id"] if len(rows) > limit else None
+    return [_logged(row) for row in rows[:limit]], following
 
 
 class Dispatcher:
-    """Sends what is due. ``run`` wants a task of the caller's; ``nudge`` after anything queued."""
+    """Sends what is due. ``run`` wants a task of the caller's; ``nudge`` after anything queued.
 
-    def __init__(self, db: Database, send: Send, now: Callable[[], float]) -> None:
+    ``settled`` is told of each attempt that ended, as :func:`settle` answers it.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        send: Send,
+        now: Callable[[], float],
+        settled: Callable[[Row], None] = lambda told: None,
+    ) -> None:
         self._db = db
         self._send = send
         self._now = now
+        self._settled = settled
         self._wake = asyncio.Event()
         self._wake.set()
 
@@ -263,4 +372,6 @@ class Dispatcher:
         except Exception as problem:  # whatever the network does, the delivery waits
             error = f"{type(problem).__name__}: {problem}"
         now = self._now()
-        await self._db.write(lambda conn: settle(conn, delivery, status, error, now))
+        told = await self._db.write(lambda conn: settle(conn, delivery, status, error, now))
+        if told is not None:
+            self._settled(told)

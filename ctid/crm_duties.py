@@ -42,7 +42,7 @@ class CrmDuties:
         self.ports: tuple[ErasePort, ...] = (RecordingEraser(plan),)
         self._store = store
         self._clock = clock
-        self._webhooks = WebhookSender(store.db, clock)
+        self._webhooks = WebhookSender(store, hub, clock)
         self._reminders = Reminders(store, hub, clock)
         self._journal_days = journal_days
         self._tasks: tuple[asyncio.Task[Any], ...] = ()

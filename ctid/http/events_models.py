@@ -73,6 +73,14 @@ class ReminderEvent(Out):
     due_at: Time | None
 
 
+class WebhookEvent(Out):
+    """`webhook`: an attempt to deliver ended, for those who may read the log."""
+
+    id: str
+    webhook: str
+    state: str
+
+
 EVENTS = (
     HelloEvent,
     PopEvent,
@@ -82,5 +90,6 @@ EVENTS = (
     CallbackEvent,
     ReminderEvent,
     UploadOut,  # `import`
+    WebhookEvent,
     ResetEvent,
 )

@@ -65,6 +65,10 @@ class Me(Out):
     agent: Annotated[str | None, Field(description="the agent of queues.toml whom the user is")]
     teams: list[str]
     language: Annotated[str, Field(description="BCP 47, zh-CN or en; empty: the browser's")]
+    rights: Annotated[
+        dict[str, list[str]],
+        Field(description="what the CRM lets this role do at all: actions by kind of thing"),
+    ]
 
 
 # --- views -----------------------------------------------------------------------------------

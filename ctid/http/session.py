@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from crmcore.access import ACTIONS, ENTITIES
 from ctid.access import Action, Viewer
 from ctid.http.auth import COOKIE
 from ctid.http.endpoint import Call, Endpoint, Result
@@ -23,7 +24,7 @@ async def log_in(call: Call) -> Result:
     if before:
         call.services.hub.close_session(await auth.log_out(before))
     call.services.users_changed()  # perhaps made or changed at the command line since
-    response = web.Response(body=dumps(_me(viewer)), content_type="application/json")
+    response = web.Response(body=dumps(_me(call, viewer)), content_type="application/json")
     auth.set_cookie(response, token)
     return response
 
@@ -41,10 +42,11 @@ async def log_out(call: Call) -> Result:
 
 async def me(call: Call) -> Result:
     """Who asks."""
-    return _me(call.viewer)
+    return _me(call, call.viewer)
 
 
-def _me(viewer: Viewer) -> dict[str, Any]:
+def _me(call: Call, viewer: Viewer) -> dict[str, Any]:
+    policy = call.services.store.policy
     return {
         "username": viewer.username,
         "display_name": viewer.display_name,
@@ -52,6 +54,10 @@ def _me(viewer: Viewer) -> dict[str, Any]:
         "agent": viewer.agent,
         "teams": sorted(viewer.teams),
         "language": viewer.language,
+        "rights": {
+            entity: [one for one in ACTIONS if policy.scope(viewer.role.value, entity, one)]
+            for entity in ENTITIES
+        },
     }
 
 

@@ -9,10 +9,11 @@ from pydantic import Field, StringConstraints
 from crmcore import webhooks
 from ctid.access import Action
 from ctid.http import crm
-from ctid.http.crm_models import Code, Limit
+from ctid.http.crm_models import Code, CustomerCursor, Limit
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.models import In, Out, Time
 
+State = Literal["pending", "delivered", "failed"]
 Url = Annotated[str, StringConstraints(min_length=8, max_length=1000, pattern=r"^https?://[!-~]+$")]
 
 
@@ -24,9 +25,11 @@ class WebhookBody(In):
 
 
 class WebhookPatch(In):
-    """Switch it on or off."""
+    """What changes; `active`: switched on."""
 
-    active: bool
+    url: Url = "https://-"
+    events: list[Code] = Field(default_factory=lambda: ["*"], min_length=1, max_length=50)
+    active: bool = True
 
 
 class Webhook(Out):
@@ -48,16 +51,19 @@ class NewWebhook(Webhook):
 
 
 class WebhookPage(Out):
-    """All webhooks."""
+    """All webhooks, and the events that there are."""
 
     items: list[Webhook]
     next: None
+    events: list[str]
 
 
 class DeliveryQuery(In):
-    """How many at most."""
+    """Which deliveries."""
 
+    state: State | None = None
     limit: Limit = 50
+    cursor: CustomerCursor = ""
 
 
 class Delivery(Out):
@@ -65,7 +71,7 @@ class Delivery(Out):
 
     id: str
     event: str
-    state: Literal["pending", "delivered", "failed"]
+    state: State
     attempts: int
     next_at: Time
     last_status: int | None
@@ -78,12 +84,13 @@ class DeliveryPage(Out):
     """The log, newest first."""
 
     items: list[Delivery]
-    next: None
+    next: str | None
 
 
 async def list_webhooks(call: Call) -> Result:
     """All of them."""
-    return crm.items(await crm.read(call, webhooks.page))
+    page = crm.items(await crm.read(call, webhooks.page))
+    return {**page, "events": list(webhooks.EVENTS)}
 
 
 async def create_webhook(call: Call) -> Result:
@@ -94,9 +101,38 @@ async def create_webhook(call: Call) -> Result:
 
 
 async def update_webhook(call: Call) -> Result:
-    """What waits is sent when it is switched on again."""
-    active = call.body(WebhookPatch).active
-    return crm.timed(await crm.write(call, webhooks.set_active, call.path_id(), active, call.now))
+    """What waits is sent when it is switched on again, and to the new address."""
+    row = await crm.write_locked(
+        call, _present(call), webhooks.update, call.path_id(), crm.given(call.body(WebhookPatch)),
+        call.now,
+    )  # fmt: skip
+    return crm.timed(row)
+
+
+async def renew_secret(call: Call) -> Result:
+    """The old secret signs nothing from now on, so the receiver needs the new one at once."""
+    row = await crm.write_locked(
+        call, _present(call), webhooks.renew_secret, call.path_id(), call.now
+    )
+    return crm.timed(row)
+
+
+async def send_test(call: Call) -> Result:
+    """Sends `webhook.test` to this webhook alone; the answer is the delivery on its way."""
+    return crm.timed(await crm.write(call, webhooks.send_test, call.path_id(), call.now))
+
+
+async def retry_delivery(call: Call) -> Result:
+    """Sends a delivery again now that has not arrived, also one that was given up."""
+    row = await crm.write(
+        call, webhooks.retry, call.path_id(), call.path_id("delivery"), call.now
+    )
+    return crm.timed(row)
+
+
+def _present(call: Call) -> crm.Reading:
+    key = call.path_id()
+    return lambda conn, actor: webhooks.get(conn, actor, key)
 
 
 async def delete_webhook(call: Call) -> Result:
@@ -107,8 +143,16 @@ async def delete_webhook(call: Call) -> Result:
 
 async def list_deliveries(call: Call) -> Result:
     """Newest first."""
-    limit = call.query(DeliveryQuery).limit
-    return crm.items(await crm.read(call, webhooks.deliveries, call.path_id(), limit=limit))
+    query = call.query(DeliveryQuery)
+    rows, following = await crm.read(
+        call,
+        webhooks.deliveries,
+        call.path_id(),
+        state=query.state,
+        cursor=int(query.cursor or 0),
+        limit=query.limit,
+    )
+    return crm.items(rows, following)
 
 
 ENDPOINTS = (
@@ -135,12 +179,35 @@ ENDPOINTS = (
     Endpoint(
         method="PATCH",
         path="/webhooks/{id}",
-        summary="Switch a webhook on or off",
+        summary="Change a webhook, or switch it on or off",
         handler=update_webhook,
         action=Action.CRM,
         body=WebhookPatch,
         answer=Webhook,
-        problems=("forbidden",),
+        problems=("forbidden", "conflict"),
+        versioned=True,
+        lock="optional",
+        audited=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/webhooks/{id}/secret",
+        summary="Give a webhook a new secret",
+        handler=renew_secret,
+        action=Action.CRM,
+        answer=NewWebhook,
+        problems=("forbidden", "conflict"),
+        lock="optional",
+        audited=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/webhooks/{id}/test",
+        summary="Send a webhook a test",
+        handler=send_test,
+        action=Action.CRM,
+        answer=Delivery,
+        problems=("forbidden", "conflict"),
     ),
     Endpoint(
         method="DELETE",
@@ -159,5 +226,14 @@ ENDPOINTS = (
         query=DeliveryQuery,
         answer=DeliveryPage,
         problems=("forbidden",),
+    ),
+    Endpoint(
+        method="POST",
+        path="/webhooks/{id}/deliveries/{delivery}/retry",
+        summary="Send a delivery again",
+        handler=retry_delivery,
+        action=Action.CRM,
+        answer=Delivery,
+        problems=("forbidden", "conflict"),
     ),
 )

@@ -162,7 +162,7 @@ async def test_webhooks_are_signed_tried_again_and_logged(store: Store) -> None:
     now = 170.0
     assert await sender.send_due() is None
     assert receiver.got == ["customer.created"]
-    log = await store.read(webhooks.deliveries, SYSTEM, hook["id"])
+    log, _ = await store.read(webhooks.deliveries, SYSTEM, hook["id"])
     assert [(d["state"], d["attempts"], d["last_status"]) for d in log] == [("delivered", 3, 204)]
     assert hook["secret"] not in repr(await store.read(webhooks.page, SYSTEM))
     assert "甲" not in repr(log)
@@ -179,9 +179,17 @@ async def test_a_delivery_is_given_up_in_the_end(store: Store) -> None:
     while following is not None:
         now = following
         following = await sender.send_due()
-    log = await store.read(webhooks.deliveries, SYSTEM, hook["id"])
+    log, _ = await store.read(webhooks.deliveries, SYSTEM, hook["id"])
     assert (log[0]["state"], log[0]["attempts"]) == ("failed", len(webhooks.WAITS_S) + 1)
     assert "unreachable" in log[0]["last_error"]
+    # a person may have it tried once more; what arrived is not sent twice
+    receiver.failures = 0
+    again = await store.write(webhooks.retry, SYSTEM, hook["id"], log[0]["id"], now)
+    assert (again["state"], again["next_at"]) == ("pending", now)
+    await sender.send_due()
+    assert receiver.got == ["contact_record.filed"]
+    with pytest.raises(Conflict):
+        await store.write(webhooks.retry, SYSTEM, hook["id"], log[0]["id"], now)
 
 
 async def test_the_dispatcher_wakes_when_nudged(store: Store) -> None:

@@ -112,7 +112,7 @@ async def test_a_refusal_and_a_redirect_are_tried_again_later(
         path, _, _ = await receiver.came.get()
         assert path == "/hook"
         while True:
-            [delivery] = await house.store.read(webhooks.deliveries, SYSTEM, hook["id"])
+            [delivery], _ = await house.store.read(webhooks.deliveries, SYSTEM, hook["id"])
             if delivery["attempts"]:  # it is noted right after the answer
                 break
     assert (delivery["state"], delivery["last_status"]) == ("pending", 302)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crmcore import webhooks
 from ctid.http.errors import PROBLEMS
 from routing.agent_state import AgentState
 from routing.commands import Outcome
@@ -35,6 +36,7 @@ def family(text: str, name: str) -> set[str]:
         ("agentState", {state.value for state in AgentState} | {"paused", "logged_out"}),
         ("outcome", {outcome.value for outcome in Outcome}),
         ("strategies", set(STRATEGIES)),
+        ("webhookEvent", {event.replace(".", "_") for event in (*webhooks.EVENTS, webhooks.TEST)}),
     ],
 )
 def test_every_word_of_the_server_has_a_text(language: str, group: str, words: set[str]) -> None:

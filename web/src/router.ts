@@ -25,6 +25,7 @@ const routes: RouteRecordRaw[] = [
           { path: '', name: 'system', component: () => import('./views/SystemView.vue') },
           { path: 'users', name: 'users', component: () => import('./views/UsersView.vue') },
           { path: 'permissions', name: 'permissions', component: () => import('./views/PermissionsView.vue') },
+          { path: 'webhooks', name: 'webhooks', component: () => import('./views/WebhooksView.vue') },
           { path: 'configuration', name: 'configuration', component: () => import('./views/ConfigurationView.vue') },
           { path: 'audit', name: 'audit', component: () => import('./views/AuditView.vue') },
         ],
@@ -36,6 +37,12 @@ const routes: RouteRecordRaw[] = [
 
 /** Pages of administrators alone; the server decides on every request anyway. */
 const ADMINS: ReadonlySet<string> = new Set(['users', 'permissions', 'configuration'])
+
+/** Pages of whoever may read this kind of thing in the CRM. */
+const NEEDS_READING: Readonly<Record<string, string>> = {
+  audit: 'audit',
+  webhooks: 'webhook',
+}
 
 export function createAppRouter() {
   const router = createRouter({ history: createWebHashHistory(), routes })
@@ -55,6 +62,8 @@ export function createAppRouter() {
       return { name: 'workspace' }
     }
     if (ADMINS.has(String(to.name)) && !session.administers) return { name: 'system' }
+    const thing = NEEDS_READING[String(to.name)]
+    if (thing !== undefined && !session.may(thing, 'read')) return { name: 'system' }
     return true
   })
   return router

@@ -449,7 +449,23 @@ async def test_webhooks_are_made_and_their_secret_shown_once(site: Any, log_in: 
         assert (await root.call("POST", "/webhooks", {**hook, "url": url}))[0] == 422
     assert (await root.call("POST", "/webhooks", {**hook, "events": ["x"]}))[0] == 422
     path = f"/webhooks/{made['id']}"
+    other = {"url": "https://example.org/other", "events": ["task.created"]}
+    status, changed, _ = await root.call("PATCH", path, other, headers={"If-Match": '"1"'})
+    assert (status, changed["url"], changed["version"]) == (200, other["url"], 2)
+    assert (await root.call("PATCH", path, hook, headers={"If-Match": '"1"'}))[0] == 412
+    assert (await root.call("PATCH", path, {"url": "http://a:b@host/"}))[0] == 422
+    renewed = (await root.call("POST", path + "/secret"))[1]["secret"]
+    assert renewed != made["secret"]
+    sent = (await root.call("POST", path + "/test"))[1]
+    assert (sent["event"], sent["state"]) == ("webhook.test", "pending")
+    page = await root.get(path + "/deliveries?limit=1")
+    assert page["items"] == [sent]
+    assert (await root.get(f"{path}/deliveries?cursor={page['next']}"))["items"] == [delivery]
+    assert (await root.get(path + "/deliveries?state=failed"))["items"] == []
+    assert (await root.call("POST", f"{path}/deliveries/{sent['id']}/retry"))[0] == 200
+    assert (await root.call("POST", path + "/deliveries/99/retry"))[0] == 404
     assert (await root.call("PATCH", path, {"active": False}))[1]["active"] is False
+    assert (await root.call("POST", path + "/test"))[0] == 409
     assert (await root.call("DELETE", path))[0] == 204
     assert (await root.call("DELETE", path))[0] == 404
 

@@ -19,6 +19,9 @@ async def test_log_in_gives_a_hardened_cookie_and_me(log_in: Any) -> None:
         "POST", "/login", {"username": "amy", "password": "secret-1"}
     )
     assert status == 200
+    rights = me.pop("rights")
+    assert rights["customer"] == ["read", "create", "update"]
+    assert (rights["webhook"], rights["dictionary"]) == ([], ["read"])
     assert me == {
         "username": "amy",
         "display_name": "王艾米",
@@ -32,7 +35,7 @@ async def test_log_in_gives_a_hardened_cookie_and_me(log_in: Any) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert "Secure" not in cookie
-    assert await client.get("/me") == me
+    assert await client.get("/me") == {**me, "rights": rights}
 
 
 @pytest.mark.parametrize(

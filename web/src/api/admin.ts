@@ -82,6 +82,35 @@ export interface QueuesVersion {
   by: string
 }
 
+export interface Webhook {
+  id: string
+  url: string
+  /** `*`: all. */
+  events: string[]
+  active: boolean
+  created_by: string
+  created_at: string
+  version: number
+}
+
+/** `secret` is shown when it is made or renewed, and never again. */
+export type WebhookWithSecret = Webhook & { secret: string }
+export type WebhookFields = Partial<Pick<Webhook, 'url' | 'events' | 'active'>>
+
+export const DELIVERY_STATES = ['pending', 'delivered', 'failed'] as const
+
+export interface Delivery {
+  id: string
+  event: string
+  state: (typeof DELIVERY_STATES)[number]
+  attempts: number
+  next_at: string
+  last_status: number | null
+  last_error: string
+  created_at: string
+  delivered_at: string | null
+}
+
 const id = encodeURIComponent
 
 export const admin = {
@@ -111,6 +140,20 @@ export const admin = {
 
   audit: (filter: AuditFilter, cursor: string | null, limit = 50) =>
     http.get<Page<AuditEntry>>('/audit', { ...filter, cursor, limit }),
+
+  webhooks: () => http.get<Page<Webhook> & { events: string[] }>('/webhooks'),
+  addWebhook: (url: string, events: string[]) =>
+    http.post<WebhookWithSecret>('/webhooks', { url, events }),
+  changeWebhook: (hook: Webhook, fields: WebhookFields) =>
+    http.patch<Webhook>(`/webhooks/${id(hook.id)}`, fields, { version: hook.version }),
+  renewSecret: (hook: Webhook) =>
+    http.act<WebhookWithSecret>(`/webhooks/${id(hook.id)}/secret`, { version: hook.version }),
+  testWebhook: (hook: string) => http.act<Delivery>(`/webhooks/${id(hook)}/test`),
+  removeWebhook: (hook: string) => http.remove(`/webhooks/${id(hook)}`),
+  deliveries: (hook: string, state: string, cursor: string | null) =>
+    http.get<Page<Delivery>>(`/webhooks/${id(hook)}/deliveries`, { state, cursor, limit: 30 }),
+  retryDelivery: (hook: string, delivery: string) =>
+    http.act<Delivery>(`/webhooks/${id(hook)}/deliveries/${id(delivery)}/retry`),
 
   queues: () => http.get<QueuesConfig>('/config/queues'),
   checkQueues: (text: string) => http.post<Findings>('/config/queues/check', { text }),

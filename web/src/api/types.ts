@@ -14,6 +14,8 @@ export interface Me {
   agent: string | null
   teams: string[]
   language: string | null
+  /** What the CRM lets this role do at all: actions by kind of thing. */
+  rights?: Record<string, string[]>
 }
 
 export interface AgentView {

@@ -26,6 +26,10 @@ export const useSession = defineStore('session', () => {
   /** Users, rights and the routing configuration; the server decides on every request anyway. */
   const administers = computed(() => me.value?.role === 'admin')
 
+  /** Whether the CRM lets this role do that at all; it decides on every request anyway. */
+  const may = (entity: string, action: string): boolean =>
+    me.value?.rights?.[entity]?.includes(action) ?? false
+
   async function load(): Promise<void> {
     const who = await api.me()
     config.value = await api.uiConfig()
@@ -81,6 +85,7 @@ export const useSession = defineStore('session', () => {
     supervises,
     keepsCustomers,
     administers,
+    may,
     resume,
     login,
     logout,
