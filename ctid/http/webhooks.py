@@ -124,9 +124,7 @@ async def send_test(call: Call) -> Result:
 
 async def retry_delivery(call: Call) -> Result:
     """Sends a delivery again now that has not arrived, also one that was given up."""
-    row = await crm.write(
-        call, webhooks.retry, call.path_id(), call.path_id("delivery"), call.now
-    )
+    row = await crm.write(call, webhooks.retry, call.path_id(), call.path_id("delivery"), call.now)
     return crm.timed(row)
 
 
