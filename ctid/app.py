@@ -157,6 +157,7 @@ class Daemon:
             clock=clock,
             rng=Random(),  # noqa: S311 - spreads reconnects, nothing secret
             trunk=pbx.trunk,
+            feature_codes=pbx.feature_codes.in_use(),
         )
         self._executor = Executor(
             switch=self._switch,

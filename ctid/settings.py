@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ctid import toml_file
 from ctid.toml_file import ConfigFileError, Problem
+from routing.control_facts import PhoneAct
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -35,6 +36,40 @@ class AgiSection(_Section):
     allow: list[str] = ["127.0.0.0/8", "::1/128"]
 
 
+FeatureCode = Annotated[str, Field(pattern=r"^(\*[0-9]{1,3})?$")]
+
+
+class FeatureCodesSection(_Section):
+    """What agents key in at the phone during a conversation; an empty code does nothing.
+
+    After ``transfer`` and ``consult`` comes the number, and then ``#``.
+    """
+
+    transfer: FeatureCode = ""
+    consult: FeatureCode = ""
+    swap: FeatureCode = ""
+    complete: FeatureCode = ""
+    conference: FeatureCode = ""
+    cancel: FeatureCode = ""
+    hold: FeatureCode = ""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        codes = self.in_use()
+        for act, code in codes.items():
+            for other, longer in codes.items():
+                if act is not other and longer.startswith(code):
+                    raise ValueError(
+                        f"{act} = {code!r} is the beginning of {other} = {longer!r}: "
+                        "nobody could key in the longer one"
+                    )
+        return self
+
+    def in_use(self) -> dict[PhoneAct, str]:
+        """The codes that do something."""
+        return {act: code for act in PhoneAct if (code := getattr(self, act))}
+
+
 class AsteriskSection(_Section):
     """The Asterisk that ctid works with."""
 
@@ -42,6 +77,7 @@ class AsteriskSection(_Section):
     agi: AgiSection = AgiSection()
     spool_dir: Path = Path("/var/spool/ctid/missed")
     trunk: str = "trunk"
+    feature_codes: FeatureCodesSection = FeatureCodesSection()
 
 
 class HttpSection(_Section):

@@ -47,6 +47,21 @@ class RecordingAction(StrEnum):
     RESUME = "resume"
 
 
+class PhoneAct(StrEnum):
+    """What an agent asks for by a feature code at the phone."""
+
+    TRANSFER = "transfer"  # with a number
+    CONSULT = "consult"  # with a number
+    SWAP = "swap"
+    COMPLETE = "complete"
+    CONFERENCE = "conference"
+    CANCEL = "cancel"
+    HOLD = "hold"  # and, keyed in again, resume
+
+
+WITH_NUMBER = frozenset({PhoneAct.TRANSFER, PhoneAct.CONSULT})
+
+
 class ConsultPhase(StrEnum):
     """How a consultation stands."""
 
@@ -358,3 +373,21 @@ class HandedOver(Fact):
     def __post_init__(self) -> None:
         check_text("phone", self.phone, empty=True)
         check_text("number", self.number, empty=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureCodeDialled(Fact):
+    """``agent``, who has the conversation, has keyed in a feature code at the phone.
+
+    ``to``: the number that came with it, as dialled at a phone; ``outside`` the house or not (the
+    prefix is taken off).
+    """
+
+    interaction: InteractionId
+    agent: AgentId
+    act: PhoneAct
+    to: str = ""
+    outside: bool = False
+
+    def __post_init__(self) -> None:
+        check_text("to", self.to, empty=self.act not in WITH_NUMBER)

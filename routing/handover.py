@@ -59,7 +59,7 @@ def _onward(floor: Floor, live: Interaction, fact: cf.DialledOn) -> Onward:
     live.note_cause(f"sent on by {by} to {fact.to}"[: f.MAX_TEXT])
     if fact.outside:
         return Onward(pool, number=fact.to)
-    agent = _at(floor, PhoneId(fact.to))
+    agent = at_phone(floor, PhoneId(fact.to))
     if agent is not None and agent is not sender and _takes(agent):
         target = _pool_of(live, agent)
         if target is not None:
@@ -88,7 +88,8 @@ def _back(floor: Floor, live: Interaction, pool: Pool, sender: AgentRecord | Non
     return Onward(_pool_of(live, sender) or pool, agent=sender)
 
 
-def _at(floor: Floor, phone: PhoneId) -> AgentRecord | None:
+def at_phone(floor: Floor, phone: PhoneId) -> AgentRecord | None:
+    """The agent who is logged in at ``phone``."""
     holder = floor.phones.get(phone)
     agent = floor.agents.get(holder) if holder is not None else None
     return agent if agent is not None and agent.status is not AgentStatus.LOGGED_OUT else None
@@ -127,7 +128,7 @@ def handed_over(floor: Floor, live: Interaction, fact: cf.HandedOver) -> None:
         return
     pool = _pool(floor, live)
     _part(floor, live)
-    agent = _at(floor, fact.phone) if fact.phone else None
+    agent = at_phone(floor, fact.phone) if fact.phone else None
     to = agent.id if agent is not None else fact.phone or fact.number
     live.note_cause(f"handed over to {to}"[: f.MAX_TEXT])
     floor.emit(NameLeg(interaction=live.id, agent=agent.id if agent is not None else None))

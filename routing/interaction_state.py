@@ -156,6 +156,7 @@ TABLE: Final[dict[State, dict[str, tuple[State, ...]]]] = {
         "HangUpRequested": (R, M),
         "MuteRequested": (T,),
         "DigitsRequested": (T,),
+        "FeatureCodeDialled": (T, M),
         "RecordingRequested": (T,),
         "ConsultRequested": (T,),
         "ConsultAsked": (T, M),

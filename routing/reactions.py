@@ -8,6 +8,7 @@ from typing import Any, Final
 from routing import (
     agents,
     callbacks,
+    codes,
     consult,
     control,
     customers,
@@ -422,6 +423,7 @@ OF_INTERACTION: Final[dict[type, Callable[[Floor, Interaction, Any], None]]] = {
     cf.CallerSentOn: handover.sent_on,
     cf.DialledOn: handover.dialled,
     cf.HandedOver: handover.handed_over,
+    cf.FeatureCodeDialled: codes.dialled,
 }
 
 OF_FLOOR: Final[dict[type, Callable[[Floor, Any], None]]] = {

@@ -24,6 +24,16 @@ import aiohttp
 from sim.lab import Lab, LabInfo
 from sim.lab.process import free_port
 
+FEATURE_CODES = {
+    "transfer": "*1",
+    "consult": "*2",
+    "swap": "*3",
+    "complete": "*4",
+    "conference": "*5",
+    "hold": "*7",
+    "cancel": "*0",
+}
+
 READY_S = 30.0
 STOP_S = 35.0
 
@@ -193,6 +203,7 @@ class House:
         (self.folder / "queues.toml").write_text(self._queues, encoding="utf-8")
         settings: Mapping[str, Mapping[str, Any]] = {
             "asterisk": {"spool_dir": info.notes_dir},
+            "asterisk.feature_codes": FEATURE_CODES,
             "asterisk.ami": {
                 "host": info.ami.host,
                 "port": info.ami.port,

@@ -10,6 +10,7 @@ import pytest
 from ctid import settings
 from ctid.cli import main
 from ctid.toml_file import ConfigFileError
+from routing.control_facts import PhoneAct
 
 pytestmark = pytest.mark.unit
 
@@ -70,3 +71,30 @@ def test_serve_with_a_wrong_file_does_not_start(
     err = capsys.readouterr().err
     assert "htttp" in err
     assert "not started" in err
+
+
+@pytest.mark.parametrize(
+    ("codes", "key", "told"),
+    [
+        ('swap = "*3"\nhold = "*31"', "feature_codes", "swap"),
+        ('swap = "3"', "feature_codes.swap", "pattern"),
+        ('swop = "*3"', "feature_codes.swop", "swap"),
+    ],
+)
+def test_feature_codes_that_nobody_could_key_in(
+    tmp_path: Path, codes: str, key: str, told: str
+) -> None:
+    path = tmp_path / "ctid.toml"
+    path.write_text(f"[asterisk.feature_codes]\n{codes}\n", "utf-8")
+    with pytest.raises(ConfigFileError) as caught:
+        settings.load(path)
+    [problem] = caught.value.problems
+    assert key in problem.key
+    assert told in str(problem)
+
+
+def test_feature_codes_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "ctid.toml"
+    path.write_text('[asterisk.feature_codes]\ntransfer = "*1"\nhold = "*7"\n', "utf-8")
+    codes = settings.load(path).asterisk.feature_codes
+    assert codes.in_use() == {PhoneAct.TRANSFER: "*1", PhoneAct.HOLD: "*7"}

@@ -17,6 +17,7 @@ from ctid.telephony.asterisk.ami_protocol import AmiError, Event
 from ctid.telephony.asterisk.callbacks import Callbacks, wait_for_customer
 from ctid.telephony.asterisk.caller import Caller
 from ctid.telephony.asterisk.census import DEVICE_STATE, Census
+from ctid.telephony.asterisk.codes import FeatureCodes
 from ctid.telephony.asterisk.consult import Consults
 from ctid.telephony.asterisk.extra import ExtraLegs
 from ctid.telephony.asterisk.fastagi import (
@@ -41,7 +42,7 @@ from ctid.telephony.asterisk.translate import (
 )
 from ctid.telephony.port import FactSink, LiveCall, SwitchError
 from routing import commands as c
-from routing.control_facts import DialledOn
+from routing.control_facts import DialledOn, PhoneAct
 from routing.facts import (
     AgentHungUp,
     CallerReturned,
@@ -65,7 +66,8 @@ class AsteriskSwitch:
     """One Asterisk. ``raw_path`` and ``message_path`` say where a recording's file stands.
 
     ``raw_path``: MixMonitor's raw stereo (16 bit, 8 kHz, caller left); ``message_path``: WAV, mono.
-    ``trunk`` is the PJSIP endpoint of the outside line.
+    ``trunk`` is the PJSIP endpoint of the outside line; ``feature_codes`` is what agents may key in
+    at their phones.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class AsteriskSwitch:
         clock: Clock,
         rng: Random,
         trunk: str = "trunk",
+        feature_codes: Mapping[PhoneAct, str] | None = None,
     ) -> None:
         self._clock = clock
         self._trunk = trunk
@@ -112,6 +115,7 @@ class AsteriskSwitch:
             facts=self,
             spies=self._spies,
         )
+        self._codes = FeatureCodes(feature_codes or {}, board=self._board, tell=self._fact)
         extras = ExtraLegs(board=self._board, ami=self._ami.action, facts=self)
         self._callbacks = Callbacks(
             board=self._board,
@@ -289,6 +293,7 @@ class AsteriskSwitch:
         self._consults.event(event)
         self._midcall.event(event)
         self._callbacks.event(event)
+        self._codes.event(event)
         ended = event.get("Uniqueid", "") if name == "Hangup" else ""
         call = self._board.calls.get(ended)
         leg = self._board.legs.get(ended)

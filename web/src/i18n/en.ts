@@ -197,6 +197,7 @@ const en = {
     supervised: 'A supervisor is on the line.',
     supervision_ended: 'The supervisor has left the line.',
     taken_over: 'A supervisor has taken your call over.',
+    code_refused: 'The code at your phone could not be carried out now.',
     unknown: 'Notice from the server: {code}',
     paused_after_no_answer: 'You were paused because calls were not answered.',
     pbx_lost: 'The connection to the telephone system is lost. Calls in progress go on.',

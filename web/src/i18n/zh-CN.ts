@@ -193,6 +193,7 @@ const zhCN: Messages = {
     supervised: '班长已接入您的通话。',
     supervision_ended: '班长已退出您的通话。',
     taken_over: '班长已接管您的通话。',
+    code_refused: '话机上输入的功能码此时无法执行。',
     unknown: '服务器通知：{code}',
     paused_after_no_answer: '由于未接来电，您已被置为小休。',
     pbx_lost: '与电话系统的连接已中断，进行中的通话不受影响。',
