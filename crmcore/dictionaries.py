@@ -4,6 +4,9 @@ An entry: ``{kind, code, label_zh, label_en, position, active, extra: {}}``. Kin
 disposition, customer_role, relation, tag, custom_field (``extra``: ``{type: "text"|"number"|"date"|
 "choice", choices: [..], personal: bool}``). Codes are never deleted, only switched off, because
 records keep them.
+
+Pause reasons and dispositions take effect by the routing configuration, which knows their codes;
+the entry here of the same code gives it its names, its place in the list, and retires it.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from crmcore.errors import Conflict, Invalid, NotFound
 
 Row = dict[str, Any]
 KINDS = ("pause_reason", "disposition", "customer_role", "relation", "tag", "custom_field")
-_CODE = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_CODE = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
+FIELD_TYPES = ("text", "number", "date", "choice")
 
 
 def _shape(row: sqlite3.Row) -> Row:
@@ -54,10 +58,15 @@ def put(
     if kind not in KINDS:
         errors["kind"] = f"must be one of {', '.join(KINDS)}"
     if not _CODE.match(code):
-        errors["code"] = "small letters, digits and _, beginning with a letter"
+        errors["code"] = "small letters, digits, - and _, beginning with a letter"
     extra = given.get("extra") or {}
     if not isinstance(extra, Mapping) or len(audit.text(extra)) > 5000:
         errors["extra"] = "must be an object of at most 5,000 characters"
+    elif kind == "custom_field" and "extra" in given:
+        if extra.get("type", "text") not in FIELD_TYPES:
+            errors["extra.type"] = f"must be one of {', '.join(FIELD_TYPES)}"
+        elif extra.get("type") == "choice" and not extra.get("choices"):
+            errors["extra.choices"] = "give at least one choice"
     if errors:
         raise Invalid(errors)
     old = conn.execute(

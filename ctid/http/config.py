@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from crmcore import dictionaries
+from crmcore.access import SYSTEM
 from ctid.access import Action
 from ctid.http.agents import known_phones
 from ctid.http.audit import audit
@@ -22,28 +25,49 @@ from ctid.queues_desk import QueuesDesk, Refused
 from ctid.queues_store import UnknownVersion, VersionConflict
 from ctid.toml_file import ConfigFileError
 from ctid.toml_file import Problem as Found
+from routing.model import Disposition, PauseReason
 
 
 async def ui(call: Call) -> Result:
-    """The choices that a client offers. A name is the same in every language today."""
+    """The choices that a client offers, and the names of those that it no longer offers.
+
+    The routing configuration says which codes there are; the dictionary, where it has the code,
+    its names, its place, and whether it is retired.
+    """
     config = call.services.engine.config
+    reasons = {one.id: one for one in config.pause_reasons}
+    dispositions = {one.id: one for one in config.dispositions}
+    entries = await call.services.store.read(dictionaries.entries, SYSTEM, inactive=True)
     return {
-        "pause_reasons": [
-            {"code": r.id, "name": r.name or r.id, "name_zh": r.name or r.id}
-            for r in config.pause_reasons
-        ],
+        "pause_reasons": list(_choices("pause_reason", reasons, entries)),
         "dispositions": [
             {
-                "code": d.id,
-                "name": d.name or d.id,
-                "name_zh": d.name or d.id,
-                "queues": [q.id for q in config.queues if d.id in q.dispositions],
-                "needs_notes": d.needs_notes,
+                **choice,
+                "queues": [q.id for q in config.queues if choice["code"] in q.dispositions],
+                "needs_notes": choice["code"] in dispositions
+                and dispositions[choice["code"]].needs_notes,
             }
-            for d in config.dispositions
+            for choice in _choices("disposition", dispositions, entries)
         ],
         "phones": list(known_phones(config)),
     }
+
+
+def _choices(
+    kind: str,
+    configured: Mapping[str, PauseReason | Disposition],
+    entries: Iterable[Mapping[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    kept = {one["code"]: one for one in entries if one["kind"] == kind}
+    for code in [*kept, *(code for code in configured if code not in kept)]:
+        entry, own = kept.get(code), configured.get(code)
+        name = own.name if own is not None and own.name else code
+        yield {
+            "code": code,
+            "name": entry["label_en"] if entry else name,
+            "name_zh": entry["label_zh"] if entry else name,
+            "offered": own is not None and (entry is None or entry["active"]),
+        }
 
 
 async def queues(call: Call) -> Result:

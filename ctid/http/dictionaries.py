@@ -8,6 +8,7 @@ from pydantic import Field
 
 from crmcore import dictionaries
 from ctid.access import Action
+from ctid.events import everyone
 from ctid.http import crm
 from ctid.http.crm_models import Code, Fields, Short
 from ctid.http.endpoint import Call, Endpoint, Result
@@ -108,6 +109,8 @@ async def put_entry(call: Call) -> Result:
         crm.given(call.body(EntryBody)),
         call.now,
     )
+    told = {"kind": row["kind"], "code": row["code"]}
+    call.services.hub.publish("dictionary", told, audience=everyone)
     return crm.timed(row)
 
 

@@ -73,6 +73,13 @@ class ReminderEvent(Out):
     due_at: Time | None
 
 
+class DictionaryEvent(Out):
+    """`dictionary`: a code was made, renamed, moved or retired; read the choices anew."""
+
+    kind: str
+    code: str
+
+
 class WebhookEvent(Out):
     """`webhook`: an attempt to deliver ended, for those who may read the log."""
 
@@ -90,6 +97,7 @@ EVENTS = (
     CallbackEvent,
     ReminderEvent,
     UploadOut,  # `import`
+    DictionaryEvent,
     WebhookEvent,
     ResetEvent,
 )

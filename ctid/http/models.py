@@ -385,19 +385,17 @@ class Promised(Out):
 
 
 class PauseReasonOut(Out):
-    """A reason to pause."""
+    """A reason to pause. `offered`: can be chosen now; else it is here for its names."""
 
     code: str
     name: str
     name_zh: str
+    offered: bool
 
 
-class DispositionOut(Out):
+class DispositionOut(PauseReasonOut):
     """A way in which it may have ended. `queues`: where it is offered; empty: everywhere."""
 
-    code: str
-    name: str
-    name_zh: str
     queues: list[str]
     needs_notes: bool
 

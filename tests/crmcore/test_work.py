@@ -117,6 +117,12 @@ def test_dictionaries_and_views(conn: sqlite3.Connection) -> None:
     assert "meal" not in {e["code"] for e in dictionaries.entries(conn, LI, "pause_reason")}
     with pytest.raises(Invalid):
         dictionaries.put(conn, SYSTEM, "pause_reason", "No Blank", {}, 1.0)
+    field = {"extra": {"type": "choice", "choices": ["早报", "晚报"], "personal": False}}
+    made = dictionaries.put(conn, SYSTEM, "custom_field", "edition-wanted", field, 1.0)
+    assert made["extra"]["choices"] == ["早报", "晚报"]
+    for wrong in ({"type": "colour"}, {"type": "choice"}):
+        with pytest.raises(Invalid):
+            dictionaries.put(conn, SYSTEM, "custom_field", "x", {"extra": wrong}, 1.0)
     view = dictionaries.save_view(conn, LI, "customer", "贵宾", {"vip": "true"}, shared=True)
     assert dictionaries.views(conn, WU, "customer")[0]["filter"] == {"vip": "true"}
     with pytest.raises(Conflict):

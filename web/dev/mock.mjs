@@ -156,17 +156,17 @@ const records = Array.from({ length: 73 }, (_, index) => {
 
 const CONFIG = {
   pause_reasons: [
-    { code: 'lunch', name: 'Lunch', name_zh: '用餐' },
-    { code: 'break', name: 'Short break', name_zh: '休息' },
-    { code: 'training', name: 'Training', name_zh: '培训' },
-    { code: 'meeting', name: 'Meeting', name_zh: '会议' },
+    { code: 'lunch', name: 'Lunch', name_zh: '用餐', offered: true },
+    { code: 'break', name: 'Short break', name_zh: '休息', offered: true },
+    { code: 'training', name: 'Training', name_zh: '培训', offered: true },
+    { code: 'meeting', name: 'Meeting', name_zh: '会议', offered: true },
   ],
   dispositions: [
     ['tip', 'News tip', '新闻线索'], ['delivery', 'Delivery problem', '投递问题'],
     ['renewal', 'Subscription renewal', '续订'], ['complaint', 'Complaint', '投诉'],
     ['advert', 'Advertising enquiry', '广告咨询'], ['callback', 'Call back later', '需回访'],
     ['other', 'Other', '其他'],
-  ].map(([code, name, name_zh]) => ({ code, name, name_zh, queues: [], needs_notes: code === 'complaint' })),
+  ].map(([code, name, name_zh]) => ({ code, name, name_zh, offered: true, queues: [], needs_notes: code === 'complaint' })),
   phones: ['1001', '1002', '1003', '2001', '2002'],
 }
 const USERS = {

@@ -25,6 +25,7 @@ const routes: RouteRecordRaw[] = [
           { path: '', name: 'system', component: () => import('./views/SystemView.vue') },
           { path: 'users', name: 'users', component: () => import('./views/UsersView.vue') },
           { path: 'permissions', name: 'permissions', component: () => import('./views/PermissionsView.vue') },
+          { path: 'dictionaries', name: 'dictionaries', component: () => import('./views/DictionariesView.vue') },
           { path: 'webhooks', name: 'webhooks', component: () => import('./views/WebhooksView.vue') },
           { path: 'configuration', name: 'configuration', component: () => import('./views/ConfigurationView.vue') },
           { path: 'audit', name: 'audit', component: () => import('./views/AuditView.vue') },
@@ -38,10 +39,11 @@ const routes: RouteRecordRaw[] = [
 /** Pages of administrators alone; the server decides on every request anyway. */
 const ADMINS: ReadonlySet<string> = new Set(['users', 'permissions', 'configuration'])
 
-/** Pages of whoever may read this kind of thing in the CRM. */
-const NEEDS_READING: Readonly<Record<string, string>> = {
-  audit: 'audit',
-  webhooks: 'webhook',
+/** Pages of whoever may do this to this kind of thing in the CRM. */
+const NEEDED: Readonly<Record<string, readonly [string, string]>> = {
+  audit: ['audit', 'read'],
+  dictionaries: ['dictionary', 'update'],
+  webhooks: ['webhook', 'read'],
 }
 
 export function createAppRouter() {
@@ -62,8 +64,8 @@ export function createAppRouter() {
       return { name: 'workspace' }
     }
     if (ADMINS.has(String(to.name)) && !session.administers) return { name: 'system' }
-    const thing = NEEDS_READING[String(to.name)]
-    if (thing !== undefined && !session.may(thing, 'read')) return { name: 'system' }
+    const right = NEEDED[String(to.name)]
+    if (right !== undefined && !session.may(...right)) return { name: 'system' }
     return true
   })
   return router

@@ -330,11 +330,32 @@ async def test_a_refusal_is_replayed_and_a_failure_is_not(site: Any, log_in: Any
 
 
 async def test_the_client_gets_its_choices(log_in: Any) -> None:
-    client = await log_in("amy")
+    client, root = await log_in("amy"), await log_in("root")
+
+    async def choices(kind: str) -> dict[str, Any]:
+        return {one["code"]: one for one in (await client.get("/config/ui"))[kind]}
+
+    lunch = {"code": "lunch", "name": "午餐", "name_zh": "午餐", "offered": True}
+    reasons = await choices("pause_reasons")
+    assert reasons["lunch"] == lunch
+    # what only the dictionary has is there for its names
+    assert reasons["meal"] == {"code": "meal", "name": "Meal", "name_zh": "用餐", "offered": False}
     ui = await client.get("/config/ui")
-    assert ui["pause_reasons"] == [{"code": "lunch", "name": "午餐", "name_zh": "午餐"}]
-    assert [(d["code"], d["queues"]) for d in ui["dispositions"]] == [
+    assert [(d["code"], d["queues"]) for d in ui["dispositions"] if d["offered"]] == [
         ("tip", ["news"]),
         ("other", []),
     ]
     assert ui["phones"] == ["1001", "1002", "2001"]
+
+    # the dictionary's names go before the configuration's one name, its places order the list
+    for code, names in (("tip", ("线索", "News tip")), ("other", ("其他", "Other"))):
+        entry = {"label_zh": names[0], "label_en": names[1], "position": 5 if code == "tip" else 4}
+        assert (await root.call("PUT", f"/dictionaries/disposition/{code}", entry))[0] == 200
+    ui = await client.get("/config/ui")
+    assert [(d["code"], d["name"], d["name_zh"]) for d in ui["dispositions"] if d["offered"]] == [
+        ("other", "Other", "其他"),
+        ("tip", "News tip", "线索"),
+    ]
+    await root.call("PUT", "/dictionaries/disposition/tip", {"active": False})
+    retired = (await choices("dispositions"))["tip"]
+    assert (retired["offered"], retired["name"], retired["queues"]) == (False, "News tip", ["news"])

@@ -148,12 +148,29 @@ export interface ImportRun {
   at: string
 }
 
+export const DICTIONARIES = [
+  'disposition',
+  'pause_reason',
+  'customer_role',
+  'relation',
+  'tag',
+  'custom_field',
+] as const
+export type DictionaryKind = (typeof DICTIONARIES)[number]
+export const FIELD_TYPES = ['text', 'number', 'date', 'choice'] as const
+
 export interface DictionaryEntry {
-  kind: string
+  kind: DictionaryKind
   code: string
   label_zh: string
   label_en: string
+  position: number
+  active: boolean
+  /** Of a custom field; `personal`: goes when the person is erased. */
+  extra: { type?: (typeof FIELD_TYPES)[number]; choices?: string[]; personal?: boolean }
 }
+
+export type EntryFields = Partial<Omit<DictionaryEntry, 'kind' | 'code'>>
 
 export interface CustomerFilter {
   q?: string
@@ -188,8 +205,11 @@ export const crm = {
       { name, reason },
       { timeoutMs: LONG_MS },
     ),
-  dictionary: async (kind: string) =>
-    (await http.get<Page<DictionaryEntry>>('/dictionaries', { kind })).items,
+  /** With those that are retired, whose names old data needs. */
+  dictionary: async (kind: DictionaryKind) =>
+    (await http.get<Page<DictionaryEntry>>('/dictionaries', { kind, inactive: true })).items,
+  putEntry: (kind: DictionaryKind, code: string, fields: EntryFields) =>
+    http.put<DictionaryEntry>(`/dictionaries/${id(kind)}/${id(code)}`, fields),
   exportUrl: (format: string, filter: CustomerFilter) =>
     apiUrl('/exports/customers', { format, kind: filter.kind, role: filter.role, vip: filter.vip }),
 

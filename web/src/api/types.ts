@@ -213,6 +213,8 @@ export interface Choice {
   code: string
   name: string
   name_zh: string
+  /** Can be chosen now; else it is here for its names. */
+  offered: boolean
 }
 
 export interface Disposition extends Choice {

@@ -1,34 +1,11 @@
 /** What the pages read out of a customer. */
-import { ref } from 'vue'
-import { useI18n } from 'vue-i18n'
-import type { ContactPoint, DictionaryEntry, WholeCustomer } from '../api/crm'
-import { crm } from '../api/crm'
-import { ApiError } from '../api/http'
-
-const roles = ref<DictionaryEntry[]>([])
-let asked = false
+import type { ContactPoint, WholeCustomer } from '../api/crm'
+import { useDictionary } from './dictionaries'
 
 /** The roles that a customer may have, with their names in the reader's language. */
 export function useRoles() {
-  const { locale } = useI18n()
-  if (!asked) {
-    asked = true
-    crm.dictionary('customer_role').then(
-      (found) => (roles.value = found),
-      (error: unknown) => {
-        asked = false
-        if (!(error instanceof ApiError)) throw error
-      },
-    )
-  }
-  return {
-    roles,
-    roleName: (code: string): string => {
-      const entry = roles.value.find((one) => one.code === code)
-      if (entry === undefined) return code
-      return locale.value === 'zh-CN' ? entry.label_zh : entry.label_en
-    },
-  }
+  const { choices, nameOf } = useDictionary('customer_role')
+  return { roles: choices, roleName: nameOf }
 }
 
 /** The contact point that a list shows: the preferred phone, else any phone, else anything. */

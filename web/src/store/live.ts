@@ -167,7 +167,9 @@ export const useLive = defineStore('live', () => {
       if (!hello.resumed || !ready.value) startOver()
       return
     }
+    if (raw.event === 'dictionary') void session.renewConfig()
     if (raw.event === 'reset') {
+      void session.renewConfig()
       startOver()
       return
     }

@@ -17,6 +17,10 @@ export const useSession = defineStore('session', () => {
   const agentId = computed(() => me.value?.agent ?? null)
   const watchesOthers = computed(() => me.value !== null && me.value.role !== 'agent')
 
+  /** What can be chosen now. The configuration also names what no longer can. */
+  const pauseReasons = computed(() => config.value.pause_reasons.filter((one) => one.offered))
+  const dispositions = computed(() => config.value.dispositions.filter((one) => one.offered))
+
   /** Listens to others' conversations and ends them; the server decides on every request. */
   const supervises = computed(() => ['supervisor', 'admin'].includes(me.value?.role ?? ''))
 
@@ -71,9 +75,19 @@ export const useSession = defineStore('session', () => {
   }
 
   function dispositionsFor(queue: string | null): Disposition[] {
-    return config.value.dispositions.filter(
+    return dispositions.value.filter(
       ({ queues }) => queues.length === 0 || (queue !== null && queues.includes(queue)),
     )
+  }
+
+  /** The choices, read anew: somebody changed the configuration or a dictionary. */
+  async function renewConfig(): Promise<void> {
+    try {
+      config.value = await api.uiConfig()
+    } catch (error) {
+      // What was known stays on show; the next news tries again.
+      if (!(error instanceof ApiError)) throw error
+    }
   }
 
   return {
@@ -90,7 +104,10 @@ export const useSession = defineStore('session', () => {
     login,
     logout,
     forget,
+    pauseReasons,
+    dispositions,
     dispositionsFor,
+    renewConfig,
   }
 })
 
