@@ -7,15 +7,17 @@ Blocking functions: ``write`` produces into a file, page by page; run it in a re
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from crmcore import contact_records, customers, search, tabular
 from crmcore.access import Actor
 from crmcore.errors import Invalid
 
 Row = dict[str, Any]
+T = TypeVar("T")
+TOLD_EVERY = 1000
 CUSTOMER_COLUMNS = (
     "id", "kind", "name", "title", "sex", "birthday", "language", "vip", "owner", "team", "roles",
     "tags", "phone", "email", "province", "city", "district", "street", "postcode", "source",
@@ -34,21 +36,31 @@ def write(
     kind: str,
     path: Path,
     filters: Mapping[str, str] | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> int:
     """Write all customers or contact records that the filters leave to a new file.
 
     ``entity``: customer or contact_record; ``kind``: csv, xlsx or (customers only) vcf. Answers how
-    many. Needs the right to export. Raises Forbidden, Invalid.
+    many; ``progress`` is told so every :data:`TOLD_EVERY` of them. Needs the right to export.
+    Raises Forbidden, Invalid.
     """
     actor.require(entity, "export")
     if entity == "customer" and kind == "vcf":
-        return _write_vcards(conn, actor, path, filters or {})
+        return _write_vcards(path, _counted(_customers(conn, actor, filters or {}), progress))
     if kind not in tabular.WRITERS or entity not in ("customer", "contact_record"):
         raise Invalid({"kind": "must be csv, xlsx or, for customers, vcf"})
     if entity == "customer":
         lines = (_line(one) for one in _customers(conn, actor, filters or {}))
-        return tabular.WRITERS[kind](path, CUSTOMER_COLUMNS, lines)
-    return tabular.WRITERS[kind](path, RECORD_COLUMNS, _records(conn, actor, filters or {}))
+        return tabular.WRITERS[kind](path, CUSTOMER_COLUMNS, _counted(lines, progress))
+    lines = _records(conn, actor, filters or {})
+    return tabular.WRITERS[kind](path, RECORD_COLUMNS, _counted(lines, progress))
+
+
+def _counted(lines: Iterator[T], progress: Callable[[int], None]) -> Iterator[T]:
+    for count, line in enumerate(lines, 1):
+        yield line
+        if count % TOLD_EVERY == 0:
+            progress(count)
 
 
 def _customers(conn: sqlite3.Connection, actor: Actor, filters: Mapping[str, str]) -> Iterator[Row]:
@@ -90,12 +102,10 @@ def _records(
 # ---- vCard ---------------------------------------------------------------------------------------
 
 
-def _write_vcards(
-    conn: sqlite3.Connection, actor: Actor, path: Path, filters: Mapping[str, str]
-) -> int:
+def _write_vcards(path: Path, found: Iterator[Row]) -> int:
     count = 0
     with open(path, "x", encoding="utf-8", newline="") as file:
-        for one in _customers(conn, actor, filters):
+        for one in found:
             file.write(vcard(one))
             count += 1
     return count

@@ -80,6 +80,13 @@ class DictionaryEvent(Out):
     code: str
 
 
+class ExportEvent(Out):
+    """`export`: how many rows of one's own export are written, each thousand."""
+
+    entity: str
+    done: int
+
+
 class WebhookEvent(Out):
     """`webhook`: an attempt to deliver ended, for those who may read the log."""
 
@@ -98,6 +105,7 @@ EVENTS = (
     ReminderEvent,
     UploadOut,  # `import`
     DictionaryEvent,
+    ExportEvent,
     WebhookEvent,
     ResetEvent,
 )

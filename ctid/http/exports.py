@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from aiohttp import web
 
 from crmcore import exporting
-from ctid.access import Action
+from ctid.access import Action, Viewer
 from ctid.http.audit import actor_of, audit
 from ctid.http.contact_records import filters_of as record_filters
 from ctid.http.crm_models import ContactRecordFilter, CustomerFilter
@@ -60,12 +61,28 @@ async def _send(call: Call, entity: str, kind: str, filters: dict[str, str]) -> 
     async with exporting_now:
         with tempfile.TemporaryDirectory(prefix="ctid-export-") as folder:
             path = Path(folder) / f"out.{kind}"
+            tell = _teller(call, entity)
             count = await call.services.store.db.read(
-                lambda conn: exporting.write(conn, actor, entity, kind, path, filters),
+                lambda conn: exporting.write(conn, actor, entity, kind, path, filters, tell),
                 timeout_s=WRITE_S,
             )
             await audit(call, "export", entity, "list", {"count": count, "filters": filters})
             return await _stream(call, path, f"{entity}s.{kind}", MEDIA[kind])
+
+
+def _teller(call: Call, entity: str) -> Callable[[int], None]:
+    """Tells the asker's pages how far it is; called in the reader's thread."""
+    loop = asyncio.get_running_loop()
+    username, hub = call.viewer.username, call.services.hub
+
+    def is_asker(viewer: Viewer) -> bool:
+        return viewer.username == username
+
+    def tell(done: int) -> None:
+        told = {"entity": entity, "done": done}
+        loop.call_soon_threadsafe(lambda: hub.publish("export", told, audience=is_asker))
+
+    return tell
 
 
 async def _stream(call: Call, path: Path, name: str, media: str) -> web.StreamResponse:

@@ -6,6 +6,7 @@ import {
   ElCheckbox,
   ElConfigProvider,
   ElDatePicker,
+  ElDialog,
   ElDrawer,
   ElDropdown,
   ElDropdownItem,
@@ -24,6 +25,7 @@ import 'element-plus/es/components/alert/style/css'
 import 'element-plus/es/components/button/style/css'
 import 'element-plus/es/components/checkbox/style/css'
 import 'element-plus/es/components/date-picker/style/css'
+import 'element-plus/es/components/dialog/style/css'
 import 'element-plus/es/components/drawer/style/css'
 import 'element-plus/es/components/dropdown/style/css'
 import 'element-plus/es/components/dropdown-item/style/css'
@@ -46,6 +48,7 @@ const PARTS = [
   ElCheckbox,
   ElConfigProvider,
   ElDatePicker,
+  ElDialog,
   ElDrawer,
   ElDropdown,
   ElDropdownItem,

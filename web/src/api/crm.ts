@@ -172,6 +172,19 @@ export interface DictionaryEntry {
 
 export type EntryFields = Partial<Omit<DictionaryEntry, 'kind' | 'code'>>
 
+export type ViewEntity = 'customer' | 'contact_record'
+export type ViewFilter = Record<string, string | boolean>
+
+/** A filter under a name; `shared`: everybody who sees the list may choose it. */
+export interface SavedView {
+  id: string
+  owner: string
+  name: string
+  entity: ViewEntity
+  filter: ViewFilter
+  shared: boolean
+}
+
 export interface CustomerFilter {
   q?: string
   kind?: string
@@ -210,8 +223,11 @@ export const crm = {
     (await http.get<Page<DictionaryEntry>>('/dictionaries', { kind, inactive: true })).items,
   putEntry: (kind: DictionaryKind, code: string, fields: EntryFields) =>
     http.put<DictionaryEntry>(`/dictionaries/${id(kind)}/${id(code)}`, fields),
-  exportUrl: (format: string, filter: CustomerFilter) =>
-    apiUrl('/exports/customers', { format, kind: filter.kind, role: filter.role, vip: filter.vip }),
+  views: async (entity: ViewEntity) =>
+    (await http.get<Page<SavedView>>('/views', { entity })).items,
+  saveView: (entity: ViewEntity, name: string, filter: ViewFilter, shared: boolean) =>
+    http.post<SavedView>('/views', { entity, name, filter, shared }),
+  removeView: (view: string) => http.remove(`/views/${id(view)}`),
 
   callbacks: (state: string, owner: string, cursor: string | null) =>
     http.get<Page<Callback>>('/callbacks', { state, owner, cursor, limit: 50 }),

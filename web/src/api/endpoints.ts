@@ -19,6 +19,7 @@ export interface RecordFilter {
   queue?: string
   agent?: string
   outcome?: string
+  disposition?: string
   phone?: string
   customer?: string
   cursor?: string

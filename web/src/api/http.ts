@@ -101,7 +101,38 @@ async function request<T>(
   return (text === '' ? undefined : JSON.parse(text)) as T
 }
 
+/** A file of the server's. `received` is told the share that has come, from 0 to 1. */
+async function download(
+  path: string,
+  query: Query,
+  signal: AbortSignal,
+  received: (share: number) => void,
+): Promise<Blob> {
+  try {
+    const response = await fetch(BASE + withQuery(path, query), { credentials: 'same-origin', signal })
+    if (!response.ok) {
+      const problem = await problemOf(response)
+      if (response.status === 401) onUnauthorised()
+      throw problem
+    }
+    const whole = Number(response.headers.get('Content-Length') ?? 0)
+    const parts: Uint8Array<ArrayBuffer>[] = []
+    let size = 0
+    const reader = response.body?.getReader()
+    for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read()) {
+      parts.push(piece.value)
+      size += piece.value.byteLength
+      if (whole > 0) received(size / whole)
+    }
+    return new Blob(parts, { type: response.headers.get('Content-Type') ?? '' })
+  } catch (error) {
+    if (error instanceof ApiError) throw error
+    throw new ApiError(0, signal.aborted ? 'aborted' : 'network', String(error))
+  }
+}
+
 export const http = {
+  download,
   get: <T>(path: string, query?: Query) => request<T>('GET', withQuery(path, query)),
   post: <T>(path: string, body: unknown = {}, options?: Options) =>
     request<T>('POST', path, body, options),
