@@ -52,8 +52,8 @@ def write(
     if entity == "customer":
         lines = (_line(one) for one in _customers(conn, actor, filters or {}))
         return tabular.WRITERS[kind](path, CUSTOMER_COLUMNS, _counted(lines, progress))
-    lines = _records(conn, actor, filters or {})
-    return tabular.WRITERS[kind](path, RECORD_COLUMNS, _counted(lines, progress))
+    records = _records(conn, actor, filters or {})
+    return tabular.WRITERS[kind](path, RECORD_COLUMNS, _counted(records, progress))
 
 
 def _counted(lines: Iterator[T], progress: Callable[[int], None]) -> Iterator[T]:
