@@ -88,8 +88,9 @@ class PhoneCall:
     async def dtmf(self, digits: str) -> None:
         """Key in digits one after the other, as RFC 4733 events.
 
-        pjsua leaves 40 ms between digits that it is given at once; Asterisk takes what comes within
-        45 ms of the last one for a bounce (``AST_MIN_DTMF_GAP``), and may lose it on a busy machine.
+        pjsua leaves 40 ms between digits that it is given at once; Asterisk takes what comes
+        within 45 ms of the last one for a bounce (``AST_MIN_DTMF_GAP``), and may lose it on a
+        busy machine.
         """
         for n, digit in enumerate(digits):
             if n:
