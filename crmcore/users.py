@@ -13,9 +13,9 @@ import json
 import re
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -26,6 +26,7 @@ from crmcore.db import Database
 from crmcore.errors import Conflict, Invalid, NotFound, StoreError
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 MIN_PASSWORD = 8
 MAX_PASSWORD = 256
@@ -152,6 +153,15 @@ class Users:
         self._hasher = hasher or PasswordHasher(time_cost=2, memory_cost=32768, parallelism=1)
         self._hashing = asyncio.Semaphore(2)
         self._nobody: str | None = None
+        self.changes = 0
+        """Grows with each change of a user, session or token, before its caller is answered: what
+        was remembered of them at a smaller figure no longer counts."""
+
+    async def _change(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._db.write(fn)
+        finally:
+            self.changes += 1
 
     async def _hash(self, password: str) -> str:
         async with self._hashing:
@@ -246,7 +256,7 @@ class Users:
             )
             return _user(self._row(conn, username))
 
-        return await self._db.write(write)
+        return await self._change(write)
 
     async def set_password(self, actor: Actor, username: str, password: str, now: float) -> None:
         """Users change their own, administrators anybody's. Ends the user's sessions."""
@@ -265,7 +275,7 @@ class Users:
             conn.execute("DELETE FROM sessions WHERE user = ?", (row["id"],))
             audit.note(conn, actor, "set_password", "user", row["username"], now)
 
-        await self._db.write(write)
+        await self._change(write)
 
     async def all(self, actor: Actor) -> list[User]:
         """All users, by name."""
@@ -367,7 +377,7 @@ class Users:
     async def log_out(self, token: str) -> None:
         """End a session; an unknown token is nothing to worry about."""
         hashed = _token_hash(token)
-        await self._db.write(
+        await self._change(
             lambda conn: (
                 conn.execute("DELETE FROM sessions WHERE token_hash = ?", (hashed,)).rowcount
             )
@@ -442,7 +452,7 @@ class Users:
                 raise NotFound("there is no such token")
             audit.note(conn, actor, "revoke_token", "user", row["username"], now)
 
-        await self._db.write(write)
+        await self._change(write)
 
 
 def _failed(conn: sqlite3.Connection, subjects: list[str], now: float) -> None:

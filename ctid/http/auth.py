@@ -24,6 +24,8 @@ CSRF_HEADER = "X-Requested-With"
 CSRF_VALUE = "ctid"
 MAX_TOKEN = 256
 REMEMBER_S = 5.0
+"""How long a login is taken as known; a change made by another process (the command line) counts
+no later than this, one made here at once."""
 REMEMBER_MAX = 10_000
 
 
@@ -49,7 +51,7 @@ class Authenticator:
         )
         self._entering: set[str] = set()
         # recognised a moment ago: spares the store a read for each of a page's requests
-        self._recent: OrderedDict[tuple[bool, str], tuple[float, Viewer]] = OrderedDict()
+        self._recent: OrderedDict[tuple[bool, str], tuple[float, int, Viewer]] = OrderedDict()
 
     async def log_in(self, username: str, password: str, address: str) -> tuple[str, Viewer]:
         """A new session's token and its viewer.
@@ -91,7 +93,6 @@ class Authenticator:
     async def log_out(self, token: str) -> str:
         """End a session; its key, so that its streams can be closed."""
         key = _key(token)
-        self._recent.pop((True, key), None)
         await self._users.log_out(token)
         return key
 
@@ -149,18 +150,20 @@ class Authenticator:
 
     async def _recognise(self, token: str, *, by_cookie: bool) -> Login | None:
         now = self._clock.now_s()
+        # taken before the store is read: what was read while a change was committed is forgotten
+        changes = self._users.changes
         key = _key(token)
         slot = (by_cookie, key)
         known = self._recent.get(slot)
-        if known is not None and now - known[0] < REMEMBER_S:
-            return Login(viewer=known[1], key=key, by_cookie=by_cookie, token=token)
+        if known is not None and now - known[0] < REMEMBER_S and known[1] == changes:
+            return Login(viewer=known[2], key=key, by_cookie=by_cookie, token=token)
         find = self._users.session if by_cookie else self._users.token
         user = await find(token, now)
         if user is None:
             self._recent.pop(slot, None)
             return None
         viewer = _viewer(user)
-        self._recent[slot] = (now, viewer)
+        self._recent[slot] = (now, changes, viewer)
         self._recent.move_to_end(slot)
         while len(self._recent) > REMEMBER_MAX:
             self._recent.popitem(last=False)

@@ -199,3 +199,48 @@ async def test_who_logs_in_is_made_known(site: Any, log_in: Any) -> None:
     assert told == ["again"]
     await client.call("POST", "/users/me/tokens", {"name": "wallboard"})
     assert told == ["again", "again"]
+
+
+async def test_a_login_that_was_ended_answers_no_more(site: Any, log_in: Any) -> None:
+    root, nobody = await log_in("root"), await log_in(None)
+    amy, bob = await log_in("amy"), await log_in("bob")
+    _, made, _ = await amy.call("POST", "/users/me/tokens", {"name": "script"})
+    bearer = {"Authorization": f"Bearer {made['token']}"}
+    for client, headers in ((nobody, bearer), (amy, {}), (bob, {})):
+        await client.get("/me", headers=headers)  # known from now on
+    assert (await root.call("DELETE", f"/users/amy/tokens/{made['id']}"))[0] == 204
+    assert (await nobody.call("GET", "/me", headers=bearer))[0] == 401
+    body = {"password": "another one", "present": "secret-1"}
+    assert (await amy.call("PUT", "/users/me/password", body))[0] == 204
+    assert (await amy.call("GET", "/me"))[0] == 401
+    anyhow = {"If-Match": "*"}
+    assert (await root.call("PATCH", "/users/bob", {"teams": ["red"]}, headers=anyhow))[0] == 200
+    assert (await bob.get("/me"))["teams"] == ["red"]
+    assert (await root.call("PATCH", "/users/bob", {"disabled": True}, headers=anyhow))[0] == 200
+    assert (await bob.call("GET", "/me"))[0] == 401
+
+
+async def test_who_is_being_recognised_while_the_token_is_revoked_is_not_remembered(
+    site: Any, log_in: Any
+) -> None:
+    """The answer of the store is on its way when the token is revoked."""
+    amy, nobody = await log_in("amy"), await log_in(None)
+    _, made, _ = await amy.call("POST", "/users/me/tokens", {"name": "script"})
+    bearer = {"Authorization": f"Bearer {made['token']}"}
+    users = site.store.users
+    read, revoked = asyncio.Event(), asyncio.Event()
+    token = users.token
+
+    async def slow(given: str, now: float) -> Any:
+        found = await token(given, now)
+        read.set()
+        await revoked.wait()
+        return found
+
+    users.token = slow
+    asked = asyncio.ensure_future(nobody.call("GET", "/me", headers=bearer))  # noqa: TID251
+    await read.wait()
+    assert (await amy.call("DELETE", f"/users/me/tokens/{made['id']}"))[0] == 204
+    revoked.set()
+    assert (await asked)[0] == 200  # it was asked before
+    assert (await nobody.call("GET", "/me", headers=bearer))[0] == 401
