@@ -7,8 +7,9 @@ can be dialled from anywhere, ``short:95588`` for service numbers and internal e
 number has no key.
 
 Numbers of the Chinese plan are recognised here (Numbering Plan of China, MIIT: mobile 1[3-9] and
-nine digits; landline 0, area code of two or three digits, seven or eight digits); everything else
-goes to phonenumbers (Google's libphonenumber metadata).
+nine digits; landline 0, area code of two or three digits, seven or eight digits; service numbers
+95xxx and 950xx with what follows, 100xx, 1010xxxx, 106 for messages); everything else goes to
+phonenumbers (Google's libphonenumber metadata).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote
 
 import phonenumbers
 
@@ -49,7 +51,7 @@ _WITHHELD = frozenset(
 )
 # Prefixes dialled before a number to choose a carrier or hide a call's price (China).
 _CARRIER = re.compile(
-    r"^(?:179(?:00|01|08|09|10|11|20|30|31|48|50|51|61|69|80|90|91)|12593|10193|11808|11888|96688)"
+    r"^(?:179(?:00|01|08|09|10|11|20|30|31|48|50|51|61|69|80|90|91)|125(?:20|93)|10193|11808|11888|96688)"
 )
 _EXTENSION = re.compile(
     r"(?:转接?|轉接?|分机号?|分機號?|內線|内线|;?ext(?:ension|n)?[.:=]?|(?<=\d)\s*x|#|[,;pw]{2,}|;postd=)"
@@ -57,17 +59,34 @@ _EXTENSION = re.compile(
     re.IGNORECASE,
 )
 _DASH_EXTENSION = re.compile(
-    r"^(\(?0\d{2,3}\)?[-\s]\d{7,8}|\d{3}-\d{3}-\d{4}|1[3-9]\d{9})[-*](\d{1,6})$"
+    r"^(\(?0\d{2,3}\)?[-\s]?\d{7,8}|\d{3}-\d{3}-\d{4}|1[3-9]\d{9}|9[56]\d{3})[-*](\d{1,6})$"
 )
+# what stands behind a number that is whole without it
+_BEHIND = re.compile(r"^(.*\d)([^\d]*?)(?<!\d)(\d{1,6})(?:\s*[/、]\s*\d{1,6})?[^\d]*$")
+_EXTENSION_SIGNS = re.compile(r"^[\s)]*(?:[-*,;#/xXpPwW]+|[转轉分按]+)\s*$")
+# *31#, #31#: show or hide the caller (3GPP TS 22.030); *67: the same in North America
+_SERVICE_CODE = re.compile(r"^\s*(?:[*#]{1,2}\d{2,3}[*#]|\*67(?=\d{10}))")
+_CHINESE_DIGITS = re.compile(r"[〇零一二三四五六七八九幺]{3,}")
+_CHINESE_VALUES = str.maketrans("〇零一二三四五六七八九幺", "001234567891")
+# letters on the keys (ITU-T E.161): 400-CALL-NOW, 1-800-FLOWERS
+_LETTERED = re.compile(
+    r"^(?:\+?1[-. ]?)?(?:400|8\d\d)[-. ]?(?=[\d. -]*[A-Z])(?:[-. ]?[A-Z\d]){7,10}$", re.I
+)
+_TOLL_FREE_ABROAD = re.compile(r"^1[-. ]8(?:00|33|44|55|66|77|88)[-. ]")
+_CONTEXT = re.compile(r";phone-context=(\+\d{1,7})\b", re.IGNORECASE)
 _PARAMETER = re.compile(r";(?:ext|postd)=(\d{1,8})\b", re.IGNORECASE)
-_OUTSIDE_LINE = re.compile(r"^\s*[0-9]\s*[,;pw~]+\s*(?=[\d+(])", re.IGNORECASE)
+_OUTSIDE_LINE = re.compile(r"^\s*[0-9]{1,2}\s*[,;pw~]+\s*(?=[\d+(])", re.IGNORECASE)
 _SIP = re.compile(r"^(?:.*<)?\s*(?:sips?|tel):([^@;>?]*)", re.IGNORECASE)
 _CHINA_MOBILE_KEY = re.compile(r"^\+861[3-9]\d{9}$")
 _MOBILE = re.compile(r"^1[3-9]\d{9}$")
 _AREA = r"(?:10|2[0-57-9]|[3-9]\d\d)"
 _LANDLINE = re.compile(rf"^0({_AREA})([2-8]\d{{6,7}})$")
-_SERVICE_WITH_AREA = re.compile(rf"^0({_AREA})((?:9[56]\d{{3,4}}|1\d{{2,4}}))$")
+_SERVICE_WITH_AREA = re.compile(rf"^0({_AREA})((?:9[56]\d{{3,4}}|1\d{{2,5}}))$")
 _FREEPHONE = re.compile(r"^[48]00\d{7}$")
+# of more than six digits: a bank's or firm's number with what it appended, virtual operators
+_LONG_SERVICE = re.compile(r"^(?:100\d{4,6}|1010\d{4}|106\d{5,17}|95\d{5,14})$")
+_VIRTUAL_OPERATOR = re.compile(r"^950\d{3,14}$")
+_NEIGHBOUR = re.compile(r"^(?:85[23]\d{8}|886\d{8,9})$")
 _LOCAL = re.compile(r"^[2-8]\d{6,7}$")
 
 
@@ -112,8 +131,15 @@ _NOBODY = Number("", "withheld")
 def _clean(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text[:MAX_INPUT])
     # control and format characters: contacts copied from a phone carry invisible marks
-    kept = "".join(c for c in folded if unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
+    kept = "".join(_digit(c) for c in folded if unicodedata.category(c) not in _INVISIBLE)
     return kept.translate(_DASHES).strip()
+
+
+def _digit(char: str) -> str:
+    return str(unicodedata.digit(char)) if char.isdecimal() and not char.isascii() else char
+
+
+_INVISIBLE = frozenset(("Cc", "Cf", "Co", "Cs"))
 
 
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−－ー〜～~"), "-")
@@ -127,10 +153,17 @@ def parse(text: str, plan: NumberPlan = HOME) -> Number:
     text = _clean(text)
     sip = _SIP.match(text)
     parameter = _PARAMETER.search(text)
+    context = _CONTEXT.search(text) if sip else None
     if sip:
-        text = sip[1].strip()
+        text = unquote(sip[1]).strip()
+        if context and text[:1].isdigit():
+            text = context[1] + text  # RFC 3966, 5.1.5
     if text.casefold() in _WITHHELD:
         return _NOBODY
+    if plan.region == "CN":
+        text = _CHINESE_DIGITS.sub(lambda m: m[0].translate(_CHINESE_VALUES), text)
+    if not sip:
+        text = _lettered(_SERVICE_CODE.sub("", text))
     text = _OUTSIDE_LINE.sub("", text)
     extension = parameter[1] if parameter else ""
     dashed = _DASH_EXTENSION.match(text)
@@ -145,28 +178,64 @@ def parse(text: str, plan: NumberPlan = HOME) -> Number:
     if not digits or (sip and letters):
         name = re.sub(r"[^\w.+-]", "", text).casefold()
         return Number(f"sip:{name}", "sip") if sip and name else _NOBODY
+    if len(digits) > 1 and not digits.strip("0"):
+        return _NOBODY
     number: Number | None = _china(digits, plus, plan) if plan.region == "CN" else None
     if number is None:
         number = _world(digits, plus, plan)
+    if number.kind == "raw" and not sip and not extension:
+        number = _without_what_is_behind(text, plan) or number
     return Number(number.key, number.kind, extension) if extension else number
+
+
+def _without_what_is_behind(text: str, plan: NumberPlan) -> Number | None:
+    """``010-8470-1234-802``, ``13800138000(2)``: a whole number, a sign, and a few digits more."""
+    found = _BEHIND.match(text)
+    if found is None or not found[2].strip():
+        return None
+    whole = parse(found[1], plan)
+    if whole.kind not in ("mobile", "landline", "international"):
+        return None
+    extension = found[3] if _EXTENSION_SIGNS.match(found[2]) else ""
+    extension = whole.extension or extension
+    return Number(whole.key, whole.kind, extension)
+
+
+def _lettered(text: str) -> str:
+    if _TOLL_FREE_ABROAD.match(text):
+        text = "+" + text
+    if _LETTERED.match(text):
+        return phonenumbers.convert_alpha_characters_in_number(text)
+    return text
 
 
 def _china(digits: str, plus: bool, plan: NumberPlan) -> Number | None:
     national = _without_country(digits, plus)
     if national is None:
         return None
+    if not national:
+        return _NOBODY
     found = _national(national, plan)
     if found is None and not plus:
         carrier = _CARRIER.match(national)
-        if carrier and len(national) > 11:
+        if carrier and len(national) >= carrier.end() + 3:
             after = _without_country(national[carrier.end() :], False)
             found = _national(after, plan) if after else None
-        elif national[0] in "09" and len(national) >= 10:
+        elif national[0] in "09" and len(national) >= 10 and not _VIRTUAL_OPERATOR.match(national):
             # an outside-line digit that the exchange left in front
             inner = _without_country(national[1:], False)
             number = _national(inner, plan) if inner else None
             if number is not None and number.kind in ("mobile", "landline"):
                 found = number
+    if found is None and _LONG_SERVICE.match(national):
+        return Number(f"short:{national}", "service")
+    if found is None and not plus and _NEIGHBOUR.match(digits):
+        abroad = _world(digits, True, plan)
+        return abroad if abroad.kind == "international" else None
+    if found is None and digits.startswith("01186") and not plus:
+        # a call home as it is dialled in North America
+        number = _national(_after_86(digits[3:]) or "", plan)
+        return number if number and number.kind in ("mobile", "landline") else None
     if found is None and national != digits and plus:
         return Number(f"+86{national}", "raw")
     return found
@@ -178,7 +247,7 @@ def _without_country(digits: str, plus: bool) -> str | None:
         return _after_86(digits.lstrip("0"))
     if digits.startswith("00"):
         rest = digits.lstrip("0")
-        if rest.startswith("86") and len(rest) > 9:
+        if rest.startswith("86"):
             return _after_86(rest)
         # "0013800138000": a trunk zero too many, not a call to North America
         return rest if _MOBILE.match(rest) else None
@@ -198,7 +267,11 @@ def _after_86(digits: str) -> str | None:
     bare = rest.lstrip("0")
     if _MOBILE.match(bare) or _FREEPHONE.match(bare):
         return bare
-    return "0" + bare if _LANDLINE.match("0" + bare) else rest
+    if _LANDLINE.match("0" + bare):
+        return "0" + bare
+    if len(bare) > 6 and not _LONG_SERVICE.match(bare) and _SERVICE_WITH_AREA.match("0" + bare):
+        return "0" + bare
+    return rest
 
 
 def _national(digits: str, plan: NumberPlan) -> Number | None:
@@ -219,6 +292,9 @@ def _national(digits: str, plan: NumberPlan) -> Number | None:
         if plan.area:
             return Number(f"+86{plan.area}{digits}", "landline")
         return Number(f"local:{digits}", "local")
+    if _NEIGHBOUR.match(digits) and digits[0] == "8":
+        # Hong Kong and Macau: 0852 and 0853 have not been area codes since 2014
+        return None
     without_zero = _LANDLINE.match("0" + digits)
     if without_zero and len(digits) >= 10:
         return Number(f"+86{digits}", "landline")
