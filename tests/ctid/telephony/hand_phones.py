@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any, TypeVar
 
 from routing.facts import Fact
@@ -47,28 +46,25 @@ class FactLog:
     """A sink. ``next`` takes the first fact of a kind that was not taken yet."""
 
     def __init__(self) -> None:
-        self.facts: list[tuple[float, Fact]] = []
+        self.facts: list[Fact] = []
         self.order: list[Fact] = []
         self._news = asyncio.Event()
 
     def __call__(self, fact: Fact) -> None:
-        self.facts.append((time.monotonic(), fact))
+        self.facts.append(fact)
         self.order.append(fact)
         self._news.set()
 
     async def next(self, kind: type[F], timeout_s: float = 5.0, **match: Any) -> F:
-        return (await self.timed(kind, timeout_s, **match))[1]
-
-    async def timed(self, kind: type[F], timeout_s: float = 5.0, **match: Any) -> tuple[float, F]:
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    for index, (at, fact) in enumerate(self.facts):
+                    for index, fact in enumerate(self.facts):
                         if isinstance(fact, kind) and all(
                             getattr(fact, k) == v for k, v in match.items()
                         ):
                             del self.facts[index]
-                            return at, fact
+                            return fact
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
 
+from ctid.telephony.asterisk import caller
 from ctid.telephony.asterisk.recordings import is_closed
 from ctid.telephony.port import SwitchError
 from routing import commands as c
@@ -125,14 +125,15 @@ async def test_a_phone_out_of_order_is_a_failure_not_a_decline(world: World) -> 
     await world.facts.next(f.OfferEnded, offer=offer)
 
 
-async def test_a_phone_that_is_not_registered_fails_at_once(world: World) -> None:
+async def test_a_phone_that_is_not_registered_fails_by_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caller, "LEGS_S", 3600)  # nothing else would end the offer
     _, interaction = await world.arrive()
-    started = time.monotonic()
     offer = await world.offer(interaction, "1005")
     failed = await world.facts.next(f.OfferFailed, offer=offer)
     assert "1005" in failed.reason
-    ended_at, _ = await world.facts.timed(f.OfferEnded, offer=offer)
-    assert ended_at - started < 0.09
+    await world.facts.next(f.OfferEnded, offer=offer)
 
 
 async def test_of_two_phones_one_unreachable_the_other_rings_on(world: World) -> None:
@@ -160,17 +161,15 @@ async def test_the_first_of_several_phones_wins(world: World) -> None:
     assert "OfferEnded" not in world.facts.kinds()
 
 
-async def test_a_cancelled_offer_stops_ringing_within_milliseconds(world: World) -> None:
+async def test_a_cancelled_offer_stops_ringing(world: World) -> None:
     _, interaction = await world.arrive()
     offer = await world.offer(interaction, "1001", "1002")
     legs = await world.phones.next_calls(2)
     for leg in legs.values():
         world.phones.ringing(leg)
         await world.facts.next(f.OfferRinging)
-    asked_at = time.monotonic()
     await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
-    ended_at, _ = await world.facts.timed(f.OfferEnded, offer=offer)
-    assert ended_at - asked_at < 0.1
+    await world.facts.next(f.OfferEnded, offer=offer)
     for leg in legs.values():
         await asyncio.wait_for(leg.ended.wait(), 5)
         assert leg.ended_by == "cancelled"
@@ -212,9 +211,7 @@ async def test_answer_and_cancel_at_once_end_in_one_of_the_two(world: World) -> 
         world.phones.answer(leg)
         await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
         await until(
-            lambda: any(
-                isinstance(fact, f.OfferEnded | f.OfferAnswered) for _, fact in world.facts.facts
-            )
+            lambda: any(isinstance(x, f.OfferEnded | f.OfferAnswered) for x in world.facts.facts)
         )
         world.callers.hangup(call)
         await world.facts.next(f.CallerHungUp, interaction=interaction)
@@ -251,15 +248,13 @@ async def test_a_missing_prompt_is_reported_and_the_rest_goes_on(world: World) -
     assert done.outcome is f.StepOutcome.FAILED
 
 
-async def test_an_offer_cuts_a_prompt_short_within_milliseconds(world: World) -> None:
+async def test_an_offer_cuts_a_prompt_short(world: World) -> None:
     _, interaction = await world.arrive()
     step = await world.play(interaction, "demo-congrats", "demo-thanks")
     await asyncio.sleep(0.3)  # let it speak
-    asked_at = time.monotonic()
     await world.offer(interaction, "1001")
-    await world.facts.next(f.StepFinished, step=step)
-    leg = await world.phones.next_call()
-    assert leg.invite_at - asked_at < 0.1
+    await world.facts.next(f.StepFinished, step=step)  # the two would last half a minute
+    await world.phones.next_call()
 
 
 async def test_keys_are_collected(world: World) -> None:

@@ -14,6 +14,8 @@ from sim.lab.options import SAMPLES, Options, make_phones
 from sim.lab.progress import Progress
 from sim.lab.render import Phone, phones_conf, rewrite
 
+REPOSITORY = Path(__file__).resolve().parents[3]
+
 pytestmark = pytest.mark.unit
 
 
@@ -43,7 +45,7 @@ def test_the_sample_account_has_no_dangerous_right() -> None:
 def test_samples_name_nothing_of_this_machine() -> None:
     for path in SAMPLES.iterdir():
         text = path.read_text(encoding="utf-8")
-        assert "/work/" not in text, path.name
+        assert str(REPOSITORY) not in text, path.name
         assert "/home/" not in text, path.name
 
 
