@@ -1,6 +1,7 @@
 """Notes about a customer, with mentions of colleagues (``@username``) and watchers.
 
-A note: ``{id, customer, contact_record, author, text, pinned, at, version, mentions: [username]}``.
+A note: ``{id, customer, contact_record, author, text, pinned, at, version, mentions: [username],
+may: ["update", "delete"]}``; ``may`` says what the actor may do to it.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def _writable(conn: sqlite3.Connection, actor: Actor, customer: object, action: 
 def _mention(
     conn: sqlite3.Connection, actor: Actor, note: int, customer: int, body: str, now: float
 ) -> None:
-    named = set(_MENTION.findall(body))
+    # a full stop behind a name ends the sentence
+    named = {one for name in _MENTION.findall(body) for one in (name, name.rstrip(".-"))}
     told = {
         row[0]
         for row in conn.execute(
@@ -109,6 +111,11 @@ def _shape(conn: sqlite3.Connection, actor: Actor, row: sqlite3.Row) -> Row:
         for r in conn.execute(
             "SELECT username FROM mentions WHERE note = ? ORDER BY username", (row["id"],)
         )
+    ]
+    one["may"] = [
+        action
+        for action in ("update", "delete")
+        if actor.reaches(actor.scope("note", action), row["author"], None)
     ]
     return one
 
@@ -190,19 +197,46 @@ def watch(
         conn.execute(
             "DELETE FROM watchers WHERE customer = ? AND username = ?", (who, actor.username)
         )
+    return _watchers(conn, who)
+
+
+def watchers(conn: sqlite3.Connection, actor: Actor, customer: object) -> list[str]:
+    """User names of those who are told of every note about a customer."""
+    return _watchers(conn, _writable(conn, actor, customer, "read"))
+
+
+def _watchers(conn: sqlite3.Connection, customer: int) -> list[str]:
     rows = conn.execute(
-        "SELECT username FROM watchers WHERE customer = ? ORDER BY username", (who,)
+        "SELECT username FROM watchers WHERE customer = ? ORDER BY username", (customer,)
     )
     return [row[0] for row in rows]
+
+
+def colleagues(conn: sqlite3.Connection, actor: Actor) -> list[Row]:
+    """Whom a note can tell: ``[{username, name}]`` of all who may log in and read notes."""
+    actor.require("note", "create")
+    rows = conn.execute(
+        "SELECT username, name, role FROM users WHERE disabled_at IS NULL ORDER BY username"
+    )
+    return [
+        {"username": row["username"], "name": row["name"] or row["username"]}
+        for row in rows
+        if actor.policy.scope(row["role"], "note", "read")
+    ]
 
 
 def mentions(
     conn: sqlite3.Connection, actor: Actor, *, unread: bool = True, limit: int = 50
 ) -> list[Row]:
-    """Notes that concern the actor: ``[{id, at, read_at, note: {...}}]``, newest first."""
+    """Notes that concern the actor, newest first.
+
+    ``[{id, at, read_at, customer_name, note: {...}}]``; Forbidden for who may not read notes.
+    """
+    actor.require("note", "read")
     rows = conn.execute(
-        "SELECT m.id AS mention, m.at AS told_at, m.read_at, n.* FROM mentions m"
-        " JOIN notes n ON n.id = m.note WHERE m.username = ?"
+        "SELECT m.id AS mention, m.at AS told_at, m.read_at, c.name, n.* FROM mentions m"
+        " JOIN notes n ON n.id = m.note JOIN customers c ON c.id = n.customer"
+        " WHERE m.username = ?"
         f"{' AND m.read_at IS NULL' if unread else ''} ORDER BY m.id DESC LIMIT ?",
         (actor.username, max(1, min(limit, 200))),
     ).fetchall()
@@ -211,6 +245,7 @@ def mentions(
             "id": str(row["mention"]),
             "at": row["told_at"],
             "read_at": row["read_at"],
+            "customer_name": actor.text(row["name"]),
             "note": _shape(conn, actor, _row(conn, row["id"])),
         }
         for row in rows

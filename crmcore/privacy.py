@@ -78,7 +78,10 @@ def export(conn: sqlite3.Connection, actor: Actor, customer: object, now: float)
         "facts": relations.facts(conn, actor, who),
         "relations": relations.of_customer(conn, actor, who),
         "attachments": relations.attachments(conn, actor, who),
-        "notes": notes.of_customer(conn, actor, who, limit=200),
+        "notes": [
+            {k: v for k, v in note.items() if k != "may"}
+            for note in notes.of_customer(conn, actor, who, limit=200)
+        ],
         "tasks": tasks.page(conn, actor, state="all", customer=who, limit=200)[0],
         "consents": consent.ledger(conn, actor, who),
         "contact_records": records,

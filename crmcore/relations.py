@@ -145,6 +145,24 @@ def facts(conn: sqlite3.Connection, actor: Actor, customer: object) -> list[Row]
     ]
 
 
+def retract_fact(
+    conn: sqlite3.Connection, actor: Actor, customer: object, fact: object, now: float
+) -> None:
+    """Take back what a fact says, with its earlier values; the audit trail keeps the last one.
+
+    Raises NotFound.
+    """
+    who = _for_update(conn, actor, customer)
+    row = conn.execute(
+        "SELECT name, value, source FROM profile_facts WHERE id = ? AND customer = ?",
+        (customers.row_id(fact), who),
+    ).fetchone()
+    if row is None:
+        raise NotFound("there is no such fact")
+    conn.execute("DELETE FROM profile_facts WHERE customer = ? AND name = ?", (who, row["name"]))
+    audit.note(conn, actor, "retract_fact", "customer", who, now, before=dict(row), customer=who)
+
+
 def attach(
     conn: sqlite3.Connection,
     actor: Actor,

@@ -73,6 +73,13 @@ class ReminderEvent(Out):
     due_at: Time | None
 
 
+class MentionEvent(Out):
+    """`mention`: a note concerns the one who is told: mentioned, or watching the customer."""
+
+    note: str
+    customer: str
+
+
 class DictionaryEvent(Out):
     """`dictionary`: a code was made, renamed, moved or retired; read the choices anew."""
 
@@ -103,6 +110,7 @@ EVENTS = (
     ContactRecordEvent,
     CallbackEvent,
     ReminderEvent,
+    MentionEvent,
     UploadOut,  # `import`
     DictionaryEvent,
     ExportEvent,

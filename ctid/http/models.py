@@ -69,6 +69,7 @@ class Me(Out):
         dict[str, list[str]],
         Field(description="what the CRM lets this role do at all: actions by kind of thing"),
     ]
+    masks: Annotated[list[str], Field(description="groups of fields that this role sees masked")]
 
 
 # --- views -----------------------------------------------------------------------------------

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sqlite3
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from crmcore import notes
-from ctid.access import Action
+from crmcore.access import Actor
+from ctid.access import Action, Viewer
 from ctid.http import crm
 from ctid.http.crm_models import Limit, Prose, RowId
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.models import In, Out, Time
+
+Row = dict[str, Any]
 
 
 class NoteBody(In):
@@ -30,7 +35,7 @@ class NotePatch(In):
 
 
 class Note(Out):
-    """A note. `mentions`: who was told."""
+    """A note. `mentions`: who was told; `may`: what the asker may do to it."""
 
     id: str
     customer: str
@@ -41,6 +46,7 @@ class Note(Out):
     at: Time
     version: int
     mentions: list[str]
+    may: list[Literal["update", "delete"]]
 
 
 class NotePage(Out):
@@ -69,6 +75,20 @@ class Watchers(Out):
     next: None
 
 
+class Colleague(Out):
+    """Whom a note can tell."""
+
+    username: str
+    name: str
+
+
+class ColleaguePage(Out):
+    """All whom a note can tell."""
+
+    items: list[Colleague]
+    next: None
+
+
 class MentionQuery(In):
     """Which mentions."""
 
@@ -82,6 +102,7 @@ class Mention(Out):
     id: str
     at: Time
     read_at: Time | None
+    customer_name: str
     note: Note
 
 
@@ -111,22 +132,41 @@ async def add_note(call: Call) -> Result:
         contact_record=body.contact_record,
         pinned=body.pinned,
     )
+    _tell(call, row, row["mentions"])
     return crm.timed(row)
+
+
+def _tell(call: Call, note: Row, names: Iterable[str]) -> None:
+    told = frozenset(names)
+
+    def concerned(viewer: Viewer) -> bool:
+        return viewer.username in told
+
+    if told:
+        data = {"note": note["id"], "customer": note["customer"]}
+        call.services.hub.publish("mention", data, audience=concerned)
 
 
 async def update_note(call: Call) -> Result:
     """Change a note's text or pin."""
     body, key = call.body(NotePatch), call.path_id()
-    row = await crm.write_locked(
+    before, row = await crm.write_locked(
         call,
         lambda conn, actor: notes.get(conn, actor, key),
-        notes.update,
+        _update,
         key,
+        body,
         call.now,
-        content=body.text,
-        pinned=body.pinned,
     )
+    _tell(call, row, set(row["mentions"]) - set(before["mentions"]))
     return crm.timed(row)
+
+
+def _update(
+    conn: sqlite3.Connection, actor: Actor, key: str, body: NotePatch, now: float
+) -> tuple[Row, Row]:
+    before = notes.get(conn, actor, key)
+    return before, notes.update(conn, actor, key, now, content=body.text, pinned=body.pinned)
 
 
 async def delete_note(call: Call) -> Result:
@@ -140,6 +180,16 @@ async def watch(call: Call) -> Result:
     watching = call.body(WatchBody).watching
     names = await crm.write(call, notes.watch, call.path_id(), watching=watching)
     return {"items": names, "next": None}
+
+
+async def list_watchers(call: Call) -> Result:
+    """Who is told of every note about a customer."""
+    return {"items": await crm.read(call, notes.watchers, call.path_id()), "next": None}
+
+
+async def list_colleagues(call: Call) -> Result:
+    """All who may log in and read notes: whom `@username` can tell."""
+    return {"items": await crm.read(call, notes.colleagues), "next": None}
 
 
 async def list_mentions(call: Call) -> Result:
@@ -200,6 +250,15 @@ ENDPOINTS = (
         problems=("forbidden",),
     ),
     Endpoint(
+        method="GET",
+        path="/customers/{id}/watching",
+        summary="Who is told of notes about a customer",
+        handler=list_watchers,
+        action=Action.CRM,
+        answer=Watchers,
+        problems=("forbidden",),
+    ),
+    Endpoint(
         method="PUT",
         path="/customers/{id}/watching",
         summary="Be told of notes about a customer, or no longer",
@@ -207,6 +266,15 @@ ENDPOINTS = (
         action=Action.CRM,
         body=WatchBody,
         answer=Watchers,
+        problems=("forbidden",),
+    ),
+    Endpoint(
+        method="GET",
+        path="/colleagues",
+        summary="Whom a note can tell",
+        handler=list_colleagues,
+        action=Action.CRM,
+        answer=ColleaguePage,
         problems=("forbidden",),
     ),
     Endpoint(

@@ -139,6 +139,12 @@ async def add_fact(call: Call) -> Result:
     return crm.timed(row)
 
 
+async def delete_fact(call: Call) -> Result:
+    """Take a fact back, with its earlier values."""
+    await crm.write(call, relations.retract_fact, call.path_id(), call.path_id("fact"), call.now)
+    return None
+
+
 async def list_attachments(call: Call) -> Result:
     """Without the content."""
     return crm.items(await crm.read(call, relations.attachments, call.path_id()))
@@ -226,6 +232,14 @@ ENDPOINTS = (
         action=Action.CRM,
         body=FactBody,
         answer=Fact,
+        problems=("forbidden",),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/customers/{id}/facts/{fact}",
+        summary="Take a fact back, with its earlier values",
+        handler=delete_fact,
+        action=Action.CRM,
         problems=("forbidden",),
     ),
     Endpoint(

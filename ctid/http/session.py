@@ -58,6 +58,7 @@ def _me(call: Call, viewer: Viewer) -> dict[str, Any]:
             entity: [one for one in ACTIONS if policy.scope(viewer.role.value, entity, one)]
             for entity in ENTITIES
         },
+        "masks": sorted(policy.masks.get(viewer.role.value, ())),
     }
 
 

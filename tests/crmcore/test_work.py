@@ -53,8 +53,33 @@ def test_mentions_and_watchers_are_told_once(conn: sqlite3.Connection) -> None:
         notes.update(conn, LI, note["id"], 4.0, content="x")
     with pytest.raises(Conflict):
         notes.update(conn, WU, note["id"], 4.0, content="x", version=7)
+    assert note["may"] == ["update", "delete"]
+    assert notes.get(conn, LI, note["id"])["may"] == []
+    assert notes.watchers(conn, WU, who) == ["li"]
     notes.delete(conn, WU, note["id"], 5.0)
     assert notes.of_customer(conn, LI, who) == []
+
+
+def test_a_full_stop_behind_a_name_ends_the_sentence(conn: sqlite3.Connection) -> None:
+    users(conn, "li", "wu", "j.doe")
+    note = notes.add(conn, WU, customer(conn), "Ask @li. Or @j.doe, or @li.wu.", 2.0)
+    assert note["mentions"] == ["j.doe", "li"]
+
+
+def test_colleagues_are_those_who_may_read_notes(conn: sqlite3.Connection) -> None:
+    users(conn, "li", "hu", "gone", "vic")
+    conn.execute("UPDATE users SET name = '李娜' WHERE username = 'li'")
+    conn.execute("UPDATE users SET disabled_at = 2 WHERE username = 'gone'")
+    conn.execute("UPDATE users SET role = 'viewer' WHERE username = 'vic'")
+    assert notes.colleagues(conn, WU) == [
+        {"username": "hu", "name": "hu"},
+        {"username": "li", "name": "李娜"},
+    ]
+    viewer = Actor(username="vic", role="viewer")
+    with pytest.raises(Forbidden):
+        notes.colleagues(conn, viewer)
+    with pytest.raises(Forbidden):
+        notes.mentions(conn, viewer)
 
 
 def test_tasks_remind_once_and_say_when_to_look_again(conn: sqlite3.Connection) -> None:
@@ -93,6 +118,19 @@ def test_facts_keep_source_and_date_and_the_latest_counts(conn: sqlite3.Connecti
     assert [(f["value"], f["source"], f["at"]) for f in relations.facts(conn, SYSTEM, who)] == [
         ("校长", "来电", 5.0)
     ]
+
+
+def test_a_fact_taken_back_takes_its_earlier_values_along(conn: sqlite3.Connection) -> None:
+    who, other = customer(conn), customer(conn)
+    for at, value in ((1.0, "教师"), (5.0, "校长")):
+        last = relations.state_fact(conn, SYSTEM, who, "职业", value, "来电", at)
+    kept = relations.state_fact(conn, SYSTEM, who, "爱好", "摄影", "来电", 6.0)
+    with pytest.raises(NotFound):
+        relations.retract_fact(conn, SYSTEM, other, last["id"], 7.0)
+    relations.retract_fact(conn, SYSTEM, who, last["id"], 7.0)
+    assert [f["id"] for f in relations.facts(conn, SYSTEM, who)] == [kept["id"]]
+    with pytest.raises(NotFound):
+        relations.retract_fact(conn, SYSTEM, who, last["id"], 8.0)
 
 
 def test_attachments(conn: sqlite3.Connection) -> None:

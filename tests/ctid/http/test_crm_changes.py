@@ -10,6 +10,7 @@ import pytest
 
 from crmcore import rights
 from crmcore.access import SYSTEM
+from ctid.access import Role, Viewer
 from tests.ctid.http.test_crm import file_record, make_customer
 
 pytestmark = pytest.mark.daemon
@@ -203,7 +204,11 @@ async def test_notes_mentions_relations_facts_and_files(site: Any, log_in: Any) 
     base = f"/customers/{customer}"
     status, note, _ = await amy.call("POST", f"{base}/notes", {"text": "请 @bob 回电"})
     assert (status, note["mentions"]) == (200, ["bob"])
+    people = (await amy.get("/colleagues"))["items"]
+    assert {"amy", "bob"} <= {one["username"] for one in people}
     [mention] = (await bob.get("/mentions"))["items"]
+    assert mention["customer_name"] == "王小明"
+    assert (mention["note"]["may"], note["may"]) == ([], ["update", "delete"])
     assert mention["note"]["text"] == "请 @bob 回电"
     assert (await bob.call("POST", f"/mentions/{mention['id']}/read"))[0] == 204
     assert (await bob.get("/mentions"))["items"] == []
@@ -213,6 +218,7 @@ async def test_notes_mentions_relations_facts_and_files(site: Any, log_in: Any) 
     assert (note["pinned"], note["version"]) == (True, 2)
     assert (await amy.call("DELETE", path))[0] == 204
     assert (await amy.call("PUT", f"{base}/watching", {"watching": True}))[1]["items"] == ["amy"]
+    assert (await bob.get(f"{base}/watching"))["items"] == ["amy"]
 
     relation = {"kind": "works_for", "other": firm}
     status, related, _ = await amy.call("POST", f"{base}/relations", relation)
@@ -222,7 +228,10 @@ async def test_notes_mentions_relations_facts_and_files(site: Any, log_in: Any) 
     assert (await amy.call("DELETE", f"/customers/{firm}/relations/{back['id']}"))[0] == 204
     fact = {"name": "employer", "value": "先锋", "source": "电话"}
     assert (await amy.call("POST", f"{base}/facts", fact))[0] == 200
-    assert [f["value"] for f in (await amy.get(f"{base}/facts"))["items"]] == ["先锋"]
+    [fact] = (await amy.get(f"{base}/facts"))["items"]
+    assert fact["value"] == "先锋"
+    assert (await amy.call("DELETE", f"{base}/facts/{fact['id']}"))[0] == 204
+    assert (await amy.get(f"{base}/facts"))["items"] == []
 
     evil = "稿件\"; x='<script>.html"
     status, kept, _ = await amy.call(
@@ -486,3 +495,21 @@ async def test_live_calls_are_masked_for_those_who_see_masked(site: Any, log_in:
             told += await stream.content.readuntil(b"\n\n")
     assert b"138****8000" in told
     assert b"13800138000" not in told
+
+
+async def test_who_is_mentioned_is_told_once_and_nobody_else(site: Any, log_in: Any) -> None:
+    customer = await make_customer(site, "王小明", "13900000001")
+    amy = await log_in("amy")
+    viewers = [Viewer(username=name, role=Role.AGENT) for name in ("amy", "bob")]
+    mine, bobs = (site.services.hub.subscribe(one, session=one.username) for one in viewers)
+    await mine.take(1)
+    await bobs.take(1)
+    _, note, _ = await amy.call("POST", f"/customers/{customer}/notes", {"text": "记录"})
+    path, anything = f"/notes/{note['id']}", {"If-Match": "*"}
+    await amy.call("PATCH", path, {"text": "请 @bob 回电"}, headers=anything)
+    piece = await bobs.take(5)
+    assert piece is not None
+    assert f'"note":"{note["id"]}"' in piece.decode()
+    await amy.call("PATCH", path, {"text": "请 @bob 明天回电"}, headers=anything)
+    assert await bobs.take(0.1) == b""
+    assert await mine.take(0.1) == b""

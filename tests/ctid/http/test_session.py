@@ -21,6 +21,7 @@ async def test_log_in_gives_a_hardened_cookie_and_me(log_in: Any) -> None:
     assert status == 200
     rights = me.pop("rights")
     assert rights["customer"] == ["read", "create", "update"]
+    assert me.pop("masks") == []
     assert (rights["webhook"], rights["dictionary"]) == ([], ["read"])
     assert me == {
         "username": "amy",
@@ -35,7 +36,7 @@ async def test_log_in_gives_a_hardened_cookie_and_me(log_in: Any) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert "Secure" not in cookie
-    assert await client.get("/me") == {**me, "rights": rights}
+    assert await client.get("/me") == {**me, "rights": rights, "masks": []}
 
 
 @pytest.mark.parametrize(
