@@ -63,6 +63,18 @@ export interface Entry {
   result?: string
 }
 
+/** One entry of the consent ledger; nothing in it is ever changed. */
+export interface Consent {
+  id: string
+  channel: string
+  purpose: string
+  state: 'granted' | 'withdrawn'
+  source: string
+  proof: string
+  actor: string
+  at: string
+}
+
 export interface Callback {
   id: string
   number: string
@@ -211,6 +223,11 @@ export const crm = {
     http.get<Page<Entry>>(`/customers/${id(customer)}/timeline`, { type, cursor, limit: 30 }),
   addNote: (customer: string, text: string) =>
     http.post<unknown>(`/customers/${id(customer)}/notes`, { text }),
+  consents: (customer: string) => http.get<Page<Consent>>(`/customers/${id(customer)}/consents`),
+  addConsent: (
+    customer: string,
+    entry: Pick<Consent, 'channel' | 'purpose' | 'source' | 'proof'> & { granted: boolean },
+  ) => http.post<Consent>(`/customers/${id(customer)}/consents`, entry),
   personalDataUrl: (customer: string) => apiUrl(`/customers/${id(customer)}/personal-data`),
   erase: (customer: string, name: string, reason: string) =>
     http.post<{ pseudonym: string }>(
