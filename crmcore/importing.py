@@ -438,12 +438,22 @@ async def recover(db: Database, now: float) -> int:
     return len(rows)
 
 
-def page(conn: sqlite3.Connection, actor: Actor, *, limit: int = 50) -> list[Row]:
-    """Imports, newest first: ``{id, file_name, mode, mapping, state, total, created, updated,
-    skipped, refused, actor, at, finished_at}``."""
+def page(
+    conn: sqlite3.Connection, actor: Actor, *, cursor: int = 0, limit: int = 50
+) -> tuple[list[Row], int | None]:
+    """Imports, newest first: ``({id, file_name, mode, mapping, state, total, created, updated,
+    skipped, refused, actor, at, finished_at}, the next page's cursor)``."""
     actor.require("customer", "import")
-    rows = conn.execute("SELECT * FROM imports ORDER BY id DESC LIMIT ?", (limit,))
-    return [{**dict(r), "id": str(r["id"]), "mapping": json.loads(r["mapping"])} for r in rows]
+    limit = max(1, min(limit, 200))
+    rows = conn.execute(
+        "SELECT * FROM imports WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2",
+        (cursor, limit + 1),
+    ).fetchall()
+    following = rows[limit - 1]["id"] if len(rows) > limit else None
+    found = [
+        {**dict(r), "id": str(r["id"]), "mapping": json.loads(r["mapping"])} for r in rows[:limit]
+    ]
+    return found, following
 
 
 def refusals(conn: sqlite3.Connection, actor: Actor, import_id: object) -> list[Row]:

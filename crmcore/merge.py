@@ -241,19 +241,43 @@ def undo(conn: sqlite3.Connection, actor: Actor, merge_id: object, now: float) -
     return customers.load(conn, actor, [into, from_])
 
 
+_MERGES = (
+    "SELECT m.id, m.survivor, m.gone, m.actor, m.at, m.undone_at, g.name AS gone_name,"
+    " c.name AS survivor_name, m.undone_at IS NULL AND c.state = 'active' AND g.state = 'merged'"
+    " AND g.merged_into = c.id AS undoable"
+    " FROM merges m JOIN customers c ON c.id = m.survivor JOIN customers g ON g.id = m.gone"
+)
+
+
 def merges_of(conn: sqlite3.Connection, actor: Actor, customer: object) -> list[Row]:
-    """``[{id, survivor, gone, gone_name, actor, at, undone_at}]`` of one survivor, newest first."""
+    """``[{id, survivor, survivor_name, gone, gone_name, actor, at, undone_at, undoable}]`` of one
+    survivor, newest first."""
     actor.require("customer", "read")
     rows = conn.execute(
-        "SELECT m.id, m.survivor, m.gone, m.actor, m.at, m.undone_at, c.name AS gone_name"
-        " FROM merges m JOIN customers c ON c.id = m.gone WHERE m.survivor = ? ORDER BY m.id DESC",
-        (customers.row_id(customer),),
+        f"{_MERGES} WHERE m.survivor = ? ORDER BY m.id DESC", (customers.row_id(customer),)
     )
-    return [
-        {
-            **dict(r),
-            **{k: str(r[k]) for k in ("id", "survivor", "gone")},
-            "gone_name": actor.text(r["gone_name"]),
-        }
-        for r in rows
-    ]
+    return [_shown(actor, row) for row in rows]
+
+
+def page(
+    conn: sqlite3.Connection, actor: Actor, *, cursor: int = 0, limit: int = 50
+) -> tuple[list[Row], int | None]:
+    """All merges whose survivor the actor may merge, newest first: ``(as merges_of, the next
+    page's cursor)``."""
+    where, values = actor.sql_scope("customer", "merge", owner="c.owner", team="c.team")
+    limit = max(1, min(limit, 200))
+    rows = conn.execute(
+        f"{_MERGES} WHERE {where} AND (? = 0 OR m.id < ?) ORDER BY m.id DESC LIMIT ?",
+        (*values, cursor, cursor, limit + 1),
+    ).fetchall()
+    following = rows[limit - 1]["id"] if len(rows) > limit else None
+    return [_shown(actor, row) for row in rows[:limit]], following
+
+
+def _shown(actor: Actor, row: sqlite3.Row) -> Row:
+    return {
+        **dict(row),
+        **{name: str(row[name]) for name in ("id", "survivor", "gone")},
+        **{name: actor.text(row[name]) for name in ("gone_name", "survivor_name")},
+        "undoable": bool(row["undoable"]),
+    }

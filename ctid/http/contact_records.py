@@ -7,6 +7,7 @@ from typing import Any
 
 from crmcore import contact_records as records
 from crmcore.errors import NotFound
+from ctid import hindsight
 from ctid.access import Action, Scope, Viewer
 from ctid.crm_json import contact_record_json
 from ctid.http import crm
@@ -20,6 +21,9 @@ from ctid.http.crm_models import (
 )
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem
+from ctid.http.interactions import timed_explanation
+from ctid.http.models import MomentPage
+from routing.ids import InteractionId
 
 EQUAL = ("queue", "agent", "outcome", "disposition", "customer")
 
@@ -92,6 +96,33 @@ async def update_contact_record(call: Call) -> Result:
     return contact_record_json(row, call.house.agent_name)
 
 
+async def explain_record(call: Call) -> Result:
+    """Every decision about it, rebuilt from the journal; empty when that is too old. It may take
+    some seconds, and one is rebuilt at a time."""
+    row = await call.services.store.contact_record(actor_of(call), call.path_id())
+    if not _reaches(call, row):
+        raise Problem("not_found")
+    explaining = call.context.explaining
+    if explaining.locked():
+        raise Problem("busy", "Another one is being explained", headers={"Retry-After": "10"})
+    async with explaining:
+        try:
+            moments = await hindsight.explained(
+                call.services.store.db.path, InteractionId(row["interaction"])
+            )
+        except TimeoutError:
+            raise Problem("timeout", "The journal is too long to be read meanwhile") from None
+        except hindsight.NotExplained:
+            raise Problem("internal") from None
+    return {
+        "items": [
+            {**one, "explanation": one["explanation"] and timed_explanation(one["explanation"])}
+            for one in moments
+        ],
+        "next": None,
+    }
+
+
 def _reads_records(viewer: Viewer) -> bool:
     return viewer.scope(Action.CONTACT_RECORDS_VIEW) is not Scope.NONE
 
@@ -122,6 +153,15 @@ ENDPOINTS = (
         answer=ContactRecord,
         problems=("forbidden", "not_found"),
         versioned=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/contact-records/{id}/explain",
+        summary="Why each agent was or was not chosen, at each decision",
+        handler=explain_record,
+        action=Action.INTERACTIONS_EXPLAIN,
+        answer=MomentPage,
+        problems=("forbidden", "not_found", "busy", "timeout"),
     ),
     Endpoint(
         method="PATCH",

@@ -60,22 +60,24 @@ class Merged(Out):
 
 
 class Merge(Out):
-    """A merge that was made."""
+    """A merge that was made. `undoable`: neither of the two was merged again or erased since."""
 
     id: str
     survivor: str
+    survivor_name: str
     gone: str
     gone_name: str
     actor: str
     at: Time
     undone_at: Time | None
+    undoable: bool
 
 
 class MergePage(Out):
-    """A survivor's merges, newest first."""
+    """Merges, newest first."""
 
     items: list[Merge]
-    next: None
+    next: str | None
 
 
 async def list_duplicates(call: Call) -> Result:
@@ -115,6 +117,15 @@ async def merge_customers(call: Call) -> Result:
         call.now,
     )
     return {"merge": done["merge"], "customer": row_json(done["customer"])}
+
+
+async def all_merges(call: Call) -> Result:
+    """Newest first."""
+    query = call.query(DuplicateQuery)
+    rows, following = await crm.read(
+        call, merge.page, cursor=int(query.cursor or 0), limit=query.limit
+    )
+    return crm.items(rows, following)
 
 
 async def list_merges(call: Call) -> Result:
@@ -179,6 +190,16 @@ ENDPOINTS = (
         summary="What was merged into a customer",
         handler=list_merges,
         action=Action.CRM,
+        answer=MergePage,
+        problems=("forbidden",),
+    ),
+    Endpoint(
+        method="GET",
+        path="/merges",
+        summary="What was merged",
+        handler=all_merges,
+        action=Action.CRM,
+        query=DuplicateQuery,
         answer=MergePage,
         problems=("forbidden",),
     ),

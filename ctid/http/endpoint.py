@@ -76,6 +76,7 @@ class Context:
     imports: ImportDesk
     exporting: asyncio.Semaphore
     scanning: asyncio.Semaphore
+    explaining: asyncio.Semaphore
 
 
 CONTEXT = web.AppKey("context", Context)

@@ -13,6 +13,7 @@ from crmcore import import_map, importing, tabular
 from ctid.access import Action
 from ctid.http import crm, uploads
 from ctid.http.audit import actor_of
+from ctid.http.crm_models import CustomerCursor, Limit
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.models import In, Line, Out, Time
 
@@ -118,11 +119,18 @@ class Import(Out):
     finished_at: Time | None
 
 
+class ImportQuery(In):
+    """A page of the imports."""
+
+    limit: Limit = 50
+    cursor: CustomerCursor = ""
+
+
 class ImportPage(Out):
     """Imports, newest first."""
 
     items: list[Import]
-    next: None
+    next: str | None
 
 
 class Undone(Out):
@@ -179,7 +187,11 @@ async def import_fields(call: Call) -> Result:
 
 async def list_imports(call: Call) -> Result:
     """Newest first."""
-    return crm.items(await crm.read(call, importing.page))
+    query = call.query(ImportQuery)
+    rows, following = await crm.read(
+        call, importing.page, cursor=int(query.cursor or 0), limit=query.limit
+    )
+    return crm.items(rows, following)
 
 
 async def undo_import(call: Call) -> Result:
@@ -270,6 +282,7 @@ ENDPOINTS = (
         summary="Imports that were run",
         handler=list_imports,
         action=Action.CRM,
+        query=ImportQuery,
         answer=ImportPage,
         problems=("forbidden",),
     ),

@@ -76,12 +76,17 @@ async def set_disposition(call: Call) -> Result:
 
 def explanation_json(told: Told) -> dict[str, Any]:
     """What the engine told, as JSON data: times as ISO 8601, what JSON cannot say as null."""
-    data: dict[str, Any] = _jsonable(to_plain(told, full=True))
+    return timed_explanation(to_plain(told, full=True))
+
+
+def timed_explanation(plain: dict[str, Any]) -> dict[str, Any]:
+    """The same from plain data, whose times are Unix seconds."""
+    data: dict[str, Any] = _jsonable(plain)
     for name in ("at", "waiting_since", "relaxes_at"):
-        data[name] = iso(getattr(told, name))
-    for shown, candidate in zip(data["candidates"], told.candidates, strict=True):
-        for reason, why in zip(shown["reasons"], candidate.reasons, strict=True):
-            reason["at"] = iso(why.at)
+        data[name] = iso(data[name])
+    for candidate in data["candidates"]:
+        for reason in candidate["reasons"]:
+            reason["at"] = iso(reason["at"])
     return data
 
 

@@ -254,6 +254,22 @@ class Explanation(Out):
     candidates: list[CandidateOut]
 
 
+class MomentOut(Out):
+    """A decision about one interaction: whom it `asked`, and the picture that led there."""
+
+    at: Time
+    fact: str
+    asked: list[str]
+    explanation: Explanation | None
+
+
+class MomentPage(Out):
+    """Decisions, oldest first."""
+
+    items: list[MomentOut]
+    next: None
+
+
 # --- actions ---------------------------------------------------------------------------------
 
 

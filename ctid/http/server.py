@@ -136,6 +136,7 @@ async def start_http(services: Services) -> HttpServer:
         imports=ImportDesk(services.store, services.clock, _tell_imports(services)),
         exporting=asyncio.Semaphore(1),
         scanning=asyncio.Semaphore(1),
+        explaining=asyncio.Semaphore(1),
     )
     life = _Life()
     app = make_app(context, life)

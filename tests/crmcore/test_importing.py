@@ -228,7 +228,7 @@ async def test_a_kill_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
         ]
     )
     assert left == [0, 0, 0]
-    assert (await store.read(importing.page, SYSTEM))[0]["state"] == "failed"
+    assert (await store.read(importing.page, SYSTEM))[0][0]["state"] == "failed"
     await store.close()
 
 

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, expect
 from sim.house import House, User
 from sim.lab import Lab
 from sim.phones.softphone import PhoneProcess, answer_policy, tone
+from tests.web.test_administration import shot
 from tests.web.test_workspace import (
     AGENT,
     BOSS,
@@ -163,7 +164,14 @@ async def test_tables_come_in_doubles_are_merged_and_a_person_is_erased(
     await page.locator("[data-test=keep]").first.click()
     await expect(pair).to_have_count(0)
     assert len((await boss.get("/customers?phone=13700001111"))["items"]) == 1
-    await page.click("[data-test=undo-merge]")
+    await page.click("[data-test=pairs-merged]")
+    merged = page.locator("[data-test=merge]")
+    await expect(merged).to_have_count(1)
+    await expect(merged).to_contain_text("欧阳明")
+    await shot(page, "merges")
+    await page.click("[data-test=undo-one]")
+    await expect(merged).to_contain_text("已撤销")
+    await page.click("[data-test=pairs-open]")
     await expect(pair).to_have_count(1)
     assert len((await boss.get("/customers?phone=13700001111"))["items"]) == 2
 

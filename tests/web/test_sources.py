@@ -10,6 +10,7 @@ import pytest
 
 from crmcore import webhooks
 from ctid.http.errors import PROBLEMS
+from routing import explain
 from routing.agent_state import AgentState
 from routing.commands import Outcome
 from routing.interaction_state import State
@@ -17,6 +18,8 @@ from routing.strategies import STRATEGIES
 
 pytestmark = pytest.mark.unit
 
+EXPLAIN = Path(explain.__file__).read_text("utf-8")
+ENGAGED = {"reserved", "ringing", "talking", "wrap_up"}  # an engagement's state is a reason, too
 WEB = Path(__file__).parents[2] / "web"
 TEXTS = {name: (WEB / "src" / "i18n" / name).read_text("utf-8") for name in ("en.ts", "zh-CN.ts")}
 
@@ -36,6 +39,8 @@ def family(text: str, name: str) -> set[str]:
         ("agentState", {state.value for state in AgentState} | {"paused", "logged_out"}),
         ("outcome", {outcome.value for outcome in Outcome}),
         ("strategies", set(STRATEGIES)),
+        ("explainReason", set(re.findall(r'code="(\w+)"', EXPLAIN)) | ENGAGED),
+        ("explainChange", set(re.findall(r'change="(\w+)"', EXPLAIN))),
         ("webhookEvent", {event.replace(".", "_") for event in (*webhooks.EVENTS, webhooks.TEST)}),
     ],
 )

@@ -188,9 +188,15 @@ async def test_duplicates_are_found_merged_and_parted_again(site: Any, log_in: A
     assert (status, merged["customer"]["title"]) == (200, "先生")
     assert (await sue.get(f"/customers/{other['id']}"))["id"] == one["id"]
     [made] = (await sue.get(f"/customers/{one['id']}/merges"))["items"]
+    assert made["undoable"] is True
+    assert (await sue.get("/merges"))["items"] == [made]
+    assert (await amy.call("GET", "/merges"))[0] == 403
     status, both, _ = await sue.call("POST", f"/merges/{made['id']}/undo")
     assert [c["title"] for c in both["items"]] == ["", "先生"]
     assert (await sue.call("POST", f"/merges/{made['id']}/undo"))[0] == 409
+    [undone] = (await sue.get("/merges?limit=1"))["items"]
+    assert (undone["undoable"], undone["undone_at"] is None) == (False, False)
+    assert (await sue.get(f"/merges?cursor={undone['id']}"))["items"] == []
     assert (await sue.call("POST", "/duplicates/scan"))[1]["found"] == 0
     [pair] = (await sue.get("/duplicates"))["items"]
     assert (await sue.call("POST", f"/duplicates/{pair['id']}/dismiss"))[0] == 204

@@ -119,6 +119,19 @@ export interface Duplicate {
   other: WholeCustomer
 }
 
+/** `undoable`: neither of the two was merged again or erased since. */
+export interface Merge {
+  id: string
+  survivor: string
+  survivor_name: string
+  gone: string
+  gone_name: string
+  actor: string
+  at: string
+  undone_at: string | null
+  undoable: boolean
+}
+
 export interface Preview {
   kind: string
   encoding: string
@@ -274,6 +287,7 @@ export const crm = {
       { gone: gone.id },
       { version: survivor.version },
     ),
+  merges: (cursor: string | null) => http.get<Page<Merge>>('/merges', { cursor, limit: 50 }),
   undoMerge: (merge: string) => http.act<unknown>(`/merges/${id(merge)}/undo`),
 
   upload: (file: File) =>
@@ -284,7 +298,7 @@ export const crm = {
   run: (upload: string, mapping: string[], mode: string) =>
     http.post<Upload>(`/imports/uploads/${id(upload)}/run`, { mapping, mode }),
   fields: async () => (await http.get<Page<string>>('/imports/fields')).items,
-  imports: async () => (await http.get<Page<ImportRun>>('/imports')).items,
+  imports: (cursor: string | null) => http.get<Page<ImportRun>>('/imports', { cursor, limit: 50 }),
   undoImport: (run: string) =>
     http.act<{ removed: number; restored: number; kept: number }>(`/imports/${id(run)}/undo`, {
       timeoutMs: LONG_MS,

@@ -5,6 +5,8 @@ import type {
   AgentView,
   ContactRecord,
   Customer,
+  Decision,
+  Explanation,
   InteractionView,
   Me,
   Page,
@@ -27,6 +29,7 @@ export interface RecordFilter {
 }
 
 const id = encodeURIComponent
+const LONG_MS = 70_000
 
 /** All pages of a list: for the live lists, which must be whole. */
 async function all<T>(path: string, query: Record<string, string> = {}): Promise<T[]> {
@@ -52,6 +55,12 @@ export const api = {
   liveInteractions: () => all<InteractionView>('/interactions', { state: 'live' }),
   interaction: (interaction: string) =>
     http.get<InteractionView>(`/interactions/${id(interaction)}`),
+
+  explain: (interaction: string) =>
+    http.get<Explanation>(`/interactions/${id(interaction)}/explain`),
+  /** Rebuilt from the journal, which takes its time. */
+  decisions: async (record: string) =>
+    (await http.get<Page<Decision>>(`/contact-records/${id(record)}/explain`, {}, { timeoutMs: LONG_MS })).items,
 
   setStatus: (status: AgentStatus, reason = '', phone = '') =>
     http.put<AgentView>('/agents/me/status', {

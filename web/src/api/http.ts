@@ -133,7 +133,8 @@ async function download(
 
 export const http = {
   download,
-  get: <T>(path: string, query?: Query) => request<T>('GET', withQuery(path, query)),
+  get: <T>(path: string, query?: Query, options?: Options) =>
+    request<T>('GET', withQuery(path, query), undefined, options),
   post: <T>(path: string, body: unknown = {}, options?: Options) =>
     request<T>('POST', path, body, options),
   put: <T>(path: string, body: unknown = {}) => request<T>('PUT', path, body),

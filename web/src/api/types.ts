@@ -199,6 +199,48 @@ export interface Notice {
   details?: Record<string, unknown>
 }
 
+/** Why an agent is not asked, and what would have to change; `at`: when time alone does it. */
+export interface Reason {
+  code: string
+  change: string
+  at: string | null
+  details: Record<string, unknown>
+}
+
+/** `place`: 1 would be asked first; null: excluded. */
+export interface Candidate {
+  agent: string
+  name: string
+  place: number | null
+  level: number
+  reasons: Reason[]
+}
+
+export interface Explanation {
+  at: string
+  state: string
+  queue: string | null
+  strategy: string
+  position: number | null
+  waiting_since: string | null
+  head_start_s: number
+  requirements: { skill: string; level: number; required: boolean; weight: number }[]
+  relaxes_at: string | null
+  /** Null: all. */
+  levels_reached: number | null
+  preferred_agent: string | null
+  asked_now: string[]
+  candidates: Candidate[]
+}
+
+/** One decision about an interaction that has ended. */
+export interface Decision {
+  at: string
+  fact: string
+  asked: string[]
+  explanation: Explanation | null
+}
+
 export interface Hello {
   server_time: string
   resumed: boolean
