@@ -66,6 +66,7 @@ async def test_a_wait_and_a_choice_are_explained(house: House, chromium: Browser
     await expect(decision).to_have_count(2, timeout=SLOW_MS)
     await expect(decision.first).to_contain_text("Logged out")
     await expect(decision.last).to_contain_text("Asked: 李娜")
+    await expect(decision.last).to_contain_text("became free")
     await decision.last.scroll_into_view_if_needed()
     await shot(page, "explain-record-en")
     assert await fits(page)

@@ -57,6 +57,8 @@ describe('why a caller waits', () => {
 
   it('ends in who rings, or in nobody', () => {
     expect(keys(told({ asked_now: ['li'] })).at(-1)).toBe('asked')
+    const free = told({ candidates: [candidate('hu', null)] })
+    expect(stepsOf(free, words, ['hu']).at(-1)).toEqual({ key: 'explain.asked', values: { agents: 'A:hu' } })
     const nobody = stepsOf(told({ candidates: [candidate('hu', null)] }), words).at(-1)
     expect(nobody).toEqual({ key: 'explain.nobody', values: { n: 1 } })
   })

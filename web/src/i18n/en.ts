@@ -959,9 +959,11 @@ const en = {
     preferred_agent: 'Waits for {agent} first.',
     asked: 'Asked: {agents}',
     next: 'Would be asked next: {agent}. Free in all: {n}.',
-    nobody: 'Nobody of the {n} agents of the queue can be asked.',
+    nobody: 'None of the agents of the queue can be asked ({n}).',
     strategy: 'The order of those who are free: {strategy}.',
     free: 'Can be asked',
+    chosen: 'Was asked',
+    just_free: 'Was asked: became free at this moment',
     by: 'Until {at}.',
   },
   explainReason: {

@@ -954,9 +954,11 @@ const zhCN: Messages = {
     preferred_agent: '先等待 {agent}。',
     asked: '分给：{agents}',
     next: '下一位：{agent}；空闲共 {n} 人。',
-    nobody: '队列的 {n} 名坐席都无法接听。',
+    nobody: '队列的坐席（{n} 名）都无法接听。',
     strategy: '空闲者的先后：{strategy}。',
     free: '可接听',
+    chosen: '选中',
+    just_free: '选中：此刻刚刚空闲',
     by: '到 {at} 为止。',
   },
   explainReason: {

@@ -15,8 +15,8 @@ export interface Words {
   duration: (seconds: number) => string
 }
 
-/** What the engine went by, from the queue to who is asked. */
-export function stepsOf(told: Explanation, words: Words): Step[] {
+/** What the engine went by, from the queue to who is asked; `asked`: whom the decision then asked. */
+export function stepsOf(told: Explanation, words: Words, asked: readonly string[] = []): Step[] {
   if (told.queue === null) return [{ key: 'explain.no_queue', values: {} }]
   const steps: Step[] = [{ key: 'explain.queue', values: { queue: words.queue(told.queue) } }]
   const add = (key: string, values: Step['values'] = {}) => steps.push({ key: `explain.${key}`, values })
@@ -32,7 +32,8 @@ export function stepsOf(told: Explanation, words: Words): Step[] {
   if (told.levels_reached !== null) add('levels', { n: told.levels_reached })
   if (told.preferred_agent !== null) add('preferred_agent', { agent: words.agent(told.preferred_agent) })
   const free = told.candidates.filter((one) => one.place !== null)
-  if (told.asked_now.length > 0) add('asked', { agents: told.asked_now.map(words.agent).join(', ') })
+  const rings = asked.length > 0 ? asked : told.asked_now
+  if (rings.length > 0) add('asked', { agents: rings.map(words.agent).join(', ') })
   else if (free[0] !== undefined) add('next', { agent: free[0].name || words.agent(free[0].agent), n: free.length })
   else add('nobody', { n: told.candidates.length })
   return steps
