@@ -83,8 +83,9 @@ DEFAULT_RIGHTS: dict[str, dict[str, dict[str, Scope]]] = {
 DEFAULT_MASKS: dict[str, frozenset[str]] = {"viewer": frozenset(MASKABLE)}
 
 _SCOPES = {"none": Scope.NONE, "own": Scope.OWN, "team": Scope.TEAM, "all": Scope.ALL}
-_NUMBER_IN_TEXT = re.compile(r"\+?\d(?:[\d\s()/.\-－—]{5,}\d)")
-_MAIL_IN_TEXT = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_NUMBER_IN_TEXT = re.compile(r"\+?\d(?:[\d\s()（）/.·_\-－—–‐]{5,}\d)")
+# also one that was cut off, or written with a full-width sign
+_MAIL_IN_TEXT = re.compile(r"[\w.+%-]+[@＠][\w-]+(?:\.[\w-]+)+|[A-Za-z0-9.+%_-]+[@＠][A-Za-z0-9-]*")
 _PHONE_KEYS = frozenset(
     ("caller_number", "number", "number_key", "phone", "tail", "called_number", "caller_name")
 )

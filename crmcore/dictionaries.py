@@ -109,15 +109,16 @@ def views(conn: sqlite3.Connection, actor: Actor, entity: str | None = None) -> 
         " ORDER BY entity, name",
         (actor.username, entity),
     )
-    return [_view(row) for row in rows]
+    return [_view(actor, row) for row in rows]
 
 
-def _view(row: sqlite3.Row) -> Row:
+def _view(actor: Actor, row: sqlite3.Row) -> Row:
     return {
         **dict(row),
         "id": str(row["id"]),
         "shared": bool(row["shared"]),
-        "filter": json.loads(row["filter"]),
+        "name": actor.text(row["name"]),
+        "filter": actor.masked_values(json.loads(row["filter"])),
     }
 
 
@@ -146,7 +147,7 @@ def save_view(
         "SELECT * FROM saved_views WHERE owner = ? AND entity = ? AND name = ?",
         (actor.username, text.clean(entity, 64), label),
     ).fetchone()
-    return _view(row)
+    return _view(actor, row)
 
 
 def delete_view(conn: sqlite3.Connection, actor: Actor, view: object) -> None:

@@ -28,6 +28,15 @@ MOVED_BY_ID = (
     "addresses",
 )
 """Tables whose rows simply change the customer."""
+_SINCE = {
+    "notes": "at",
+    "tasks": "created_at",
+    "attachments": "at",
+    "consents": "at",
+    "profile_facts": "at",
+    "addresses": "created_at",
+}
+"""When a row was made: SQLite gives the id of a deleted last row to the next one."""
 MOVED_BY_KEY: dict[str, tuple[str, ...]] = {
     "contact_points": ("kind", "key"),
     "relations": ("kind", "other"),
@@ -182,9 +191,11 @@ def undo(conn: sqlite3.Connection, actor: Actor, merge_id: object, now: float) -
     before = customers.snapshot(conn, into)
     was = json.loads(row["undo"])
     for table in MOVED_BY_ID:
+        before_it = f" AND {_SINCE[table]} <= ?" if table in _SINCE else ""
+        more = (row["at"],) if before_it else ()
         conn.executemany(
-            f"UPDATE {table} SET customer = ? WHERE id = ? AND customer = ?",
-            [(from_, one, into) for one in was["moved"].get(table, ())],
+            f"UPDATE {table} SET customer = ? WHERE id = ? AND customer = ?{before_it}",
+            [(from_, one, into, *more) for one in was["moved"].get(table, ())],
         )
     for table, same in MOVED_BY_KEY.items():
         match = " AND ".join(f"{name} = ?" for name in same)
@@ -198,11 +209,7 @@ def undo(conn: sqlite3.Connection, actor: Actor, merge_id: object, now: float) -
     )
     for table, rows in was["dropped"].items():
         for one in rows:
-            names = ", ".join(one)
-            marks = ",".join("?" * len(one))
-            conn.execute(
-                f"INSERT OR IGNORE INTO {table}({names}) VALUES ({marks})", tuple(one.values())
-            )
+            _put_back(conn, table, one)
     conn.executemany(
         "UPDATE number_choices SET customer = ? WHERE key = ? AND customer = ?",
         [(from_, one, into) for one in was["choices"]],
@@ -211,6 +218,8 @@ def undo(conn: sqlite3.Connection, actor: Actor, merge_id: object, now: float) -
         if keeps[name] == new:
             conn.execute(f"UPDATE customers SET {name} = ? WHERE id = ?", (old, into))
     keeps_at, goes_at = was["updated_at"]
+    if keeps["updated_at"] != row["at"]:  # it was changed since
+        keeps_at = now
     conn.execute(
         "UPDATE customers SET version = version + 1, updated_at = ? WHERE id = ?", (keeps_at, into)
     )
@@ -247,6 +256,16 @@ _MERGES = (
     " AND g.merged_into = c.id AS undoable"
     " FROM merges m JOIN customers c ON c.id = m.survivor JOIN customers g ON g.id = m.gone"
 )
+
+
+def _put_back(conn: sqlite3.Connection, table: str, row: Row) -> None:
+    """Insert a row that gave way, by another id if somebody else's row has got its id since."""
+    if "id" in row and conn.execute(f"SELECT 1 FROM {table} WHERE id = ?", (row["id"],)).fetchone():
+        row = {name: value for name, value in row.items() if name != "id"}
+    marks = ",".join("?" * len(row))
+    conn.execute(
+        f"INSERT OR IGNORE INTO {table}({', '.join(row)}) VALUES ({marks})", tuple(row.values())
+    )
 
 
 def merges_of(conn: sqlite3.Connection, actor: Actor, customer: object) -> list[Row]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -245,6 +246,16 @@ def _blank_records(conn: sqlite3.Connection, ids: list[int]) -> None:
 
 _TEXTS = (
     ("notes", "text"),
+    ("customers", "title"),
+    ("customers", "custom"),
+    ("contact_records", "survey"),
+    ("consents", "source"),
+    ("consents", "proof"),
+    ("attachments", "name"),
+    ("saved_views", "name"),
+    ("saved_views", "filter"),
+    ("merges", "undo"),
+    ("import_changes", "undo"),
     ("tasks", "title"),
     ("tasks", "text"),
     ("contact_records", "notes"),
@@ -256,43 +267,56 @@ _TEXTS = (
 _ROWS = (("import_refusals", "content", "[]"), ("import_changes", "change", "{}"))
 
 
+def _spellings(one: str) -> re.Pattern[str]:
+    """What finds a value in text: a number with whatever people write between its digits, or
+    any other value in capitals and small letters."""
+    digits = numbers.parse(one).digits
+    if len(digits) < 7 or any(c.isalpha() for c in one):
+        return re.compile(re.escape(one), re.IGNORECASE)
+    between = r"[\s\-()（）/.·_\u2010-\u2015－]*"
+    whole = between.join(f"[{c}{chr(0xFF10 + int(c))}]" for c in digits)
+    country = r"(?:(?:\+|00)?86" + between + ")?"
+    return re.compile(rf"(?<!\d){country}0?{whole}(?!\d)|{re.escape(one)}")
+
+
 def _elsewhere(conn: sqlite3.Connection, strings: list[str]) -> None:
     """Other customers' texts that quote the person's number or mail address, and their index."""
-    quoted = " OR ".join("instr({0}, ?)" for _ in strings)
     if not strings:
         return
-    noted = [
-        row[0]
-        for row in conn.execute(
-            f"SELECT DISTINCT customer FROM notes WHERE {quoted.format('text')}", strings
-        )
-    ]
-    called = [
-        row[0]
-        for row in conn.execute(
-            f"SELECT id FROM contact_records WHERE {quoted.format('notes')}", strings
-        )
-    ]
+    expressions = [_spellings(one) for one in strings]
+
+    def quotes(value: str | None) -> bool:
+        return bool(value) and any(one.search(str(value)) for one in expressions)
+
+    conn.create_function("quotes_person", 1, quotes, deterministic=True)
+    again: set[int] = set()
     for table, column in _TEXTS:
-        for one in strings:
-            conn.execute(
-                f"UPDATE {table} SET {column} = replace({column}, ?1, ?2)"
-                f" WHERE instr({column}, ?1)",
-                (one, BLANK),
-            )
-    for one in strings:
-        conn.execute(
-            "UPDATE audit SET before = NULL, after = NULL"
-            " WHERE instr(coalesce(before, ''), ?1) OR instr(coalesce(after, ''), ?1)",
-            (one,),
-        )
-    for customer in noted:
-        search.index(conn, customer)
-    for record in called:
-        contact_records.index_notes(conn, record)
+        whose = "id" if table == "customers" else "customer" if table == "notes" else "NULL"
+        rows = conn.execute(
+            f"SELECT id, {whose} AS whose, {column} AS value FROM {table}"
+            f" WHERE length({column}) >= 5 AND quotes_person({column})"
+        ).fetchall()
+        for row in rows:
+            value = row["value"]
+            for one in expressions:
+                value = one.sub(BLANK, value)
+            if table == "saved_views" and column == "name":
+                value += f" {row['id']}"  # names of views must differ
+            conn.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, row["id"]))
+            if table == "contact_records":
+                contact_records.index_notes(conn, row["id"])
+            if row["whose"] is not None:
+                again.add(row["whose"])
+    conn.execute(
+        "UPDATE audit SET before = NULL, after = NULL"
+        " WHERE quotes_person(before) OR quotes_person(after)"
+    )
+    for customer in again:
+        if customers.survivor(conn, customer) == customer:
+            search.index(conn, customer)
     for table, column, empty in _ROWS:
-        for one in strings:
-            conn.execute(f"UPDATE {table} SET {column} = ? WHERE instr({column}, ?)", (empty, one))
+        conn.execute(f"UPDATE {table} SET {column} = ? WHERE quotes_person({column})", (empty,))
+    conn.create_function("quotes_person", 1, None)  # it knows the person
 
 
 def _recordings(conn: sqlite3.Connection, interactions: list[str]) -> list[Row]:

@@ -156,7 +156,9 @@ def find(
 
     Digits find numbers: the whole number, its beginning, or its last four digits and more (only
     the whole number for a role that sees numbers masked). Other text finds names, pinyin, tags,
-    addresses, mail, custom fields and notes by any two characters in a row.
+    addresses, mail, custom fields and notes by any two characters in a row; only names for a role
+    that sees addresses or mail masked, and free text only by Chinese words for one that sees
+    numbers masked, or what is hidden could be guessed piece by piece.
     """
     where, values = _conditions(actor, filters or {})
     found: dict[int, None] = {}
@@ -180,8 +182,11 @@ def find(
         _by_number(take, actor, numbers.key(query, plan), digits)
         return list(found)
     key = text.name_key(query)
-    if not key:
+    hides_texts = bool(actor.masks & {"phone", "notes"})
+    if not key or (hides_texts and len(digits) >= 3):
         return []
+    # what is shown masked must not be guessed by asking for it piece by piece
+    names_only = bool(actor.masks & {"email", "address"}) or not askable(actor, query)
     begins = "SELECT c.id FROM customers c WHERE c.name_key >= ? AND c.name_key < ?"
     take("SELECT c.id FROM customers c WHERE c.name_key = ?", key)
     take(begins, key, key + "\U0010ffff")
@@ -194,10 +199,19 @@ def find(
         expression = text.match_expression(query, begins=begins_too)
         if expression and len(key) > 1 and len(found) < limit:
             take(fts, f"name : ({expression})")
-            take(fts, expression)
+            if not names_only:
+                take(fts, expression)
         if expression == text.match_expression(query, begins=True):
             break
     return list(found)
+
+
+def askable(actor: Actor, query: str) -> bool:
+    """Whether free text may be searched by these words: where numbers and mail addresses in it are
+    masked, only by Chinese ones."""
+    if not actor.masks & {"phone", "email", "notes"}:
+        return True
+    return not any(char.isalnum() and not text.is_han(char) for char in text.fold(query))
 
 
 def _by_number(take: Any, actor: Actor, key: str, digits: str) -> None:

@@ -35,6 +35,11 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
     ).strip()
 
 
+def is_han(char: str) -> bool:
+    """Whether it is a Chinese character."""
+    return _IS_HAN.match(char) is not None
+
+
 def fold(text: str) -> str:
     """Full to half width (NFKC), traditional to simplified, case away."""
     text = unicodedata.normalize("NFKC", text).casefold()

@@ -296,6 +296,10 @@ class EventHub:
         for subscription in list(self._subscriptions):
             subscription.close()
 
+    def forget_past(self) -> None:
+        """Keep nothing to be told again: who comes back loads everything anew."""
+        self._ring.clear()
+
     def reset(self) -> None:
         """Tell every client to load everything again (a new configuration is in force)."""
         self.publish("reset", {}, audience=everyone)

@@ -76,6 +76,11 @@ class Idempotency:
             self._entries.pop(scope, None)
         return answer
 
+    def forget(self) -> None:
+        """Give up all answers that are kept: one may name a person who is to be forgotten."""
+        for scope in [scope for scope, one in self._entries.items() if one.answer.done()]:
+            del self._entries[scope]
+
     def _expire(self, now: float) -> None:
         while self._entries:
             oldest = next(iter(self._entries.values()))

@@ -128,6 +128,9 @@ async def erase(call: Call) -> Result:
         call.now,
         ports=call.services.erase_ports,
     )
+    # what is kept in memory to be told again may name the person, too
+    call.context.idempotency.forget()
+    call.services.hub.forget_past()
     call.services.crm_changed()
     return {name: done[name] for name in Erased.model_fields}
 

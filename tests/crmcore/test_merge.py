@@ -25,6 +25,7 @@ from crmcore import (
 from crmcore.access import SYSTEM
 from crmcore.errors import Conflict, Invalid
 from crmcore.store import Store
+from routing.commands import Outcome
 
 from .conftest import schema
 from .test_contact_records import account
@@ -58,6 +59,8 @@ def build(conn: sqlite3.Connection, plan: list[dict[str, Any]]) -> list[str]:
             "name": one["name"],
             "vip": one["vip"],
             "title": one["title"],
+            "owner": one["owner"],
+            "birthday": one["birthday"],
             "tags": one["tags"],
             "roles": one["roles"],
             "custom": one["custom"],
@@ -68,17 +71,22 @@ def build(conn: sqlite3.Connection, plan: list[dict[str, Any]]) -> list[str]:
         ids.append(who)
         for m in range(one["notes"]):
             notes.add(conn, SYSTEM, who, f"备注{m}", 20.0 + m)
+        for m in range(one["files"]):
+            relations.attach(conn, SYSTEM, who, f"{m}.txt", "text/plain", b"x", 29.0)
         tasks.create(conn, SYSTEM, {"title": "回访", "customer": who}, 30.0)
         consent.record_consent(conn, SYSTEM, who, "sms", "marketing", True, "call", 31.0)
         relations.state_fact(conn, SYSTEM, who, "职业", "教师", "来电", 32.0)
         notes.watch(conn, SYSTEM, who, watching=one["vip"])
         if one["phones"]:
             matching.link(conn, SYSTEM, one["phones"][0], who, 33.0)
-            contact_records.file(conn, account(n, number=one["phones"][0]), 34.0)
+            outcome = Outcome.ABANDONED if one["missed"] else Outcome.ANSWERED
+            contact_records.file(conn, account(n, outcome, one["phones"][0]), 34.0)
     for n, one in enumerate(plan):
         other = ids[one["relates"] % len(ids)]
         if other != ids[n]:
-            relations.relate(conn, SYSTEM, ids[n], "household", other, 40.0)
+            relations.relate(conn, SYSTEM, ids[n], one["relation"], other, 40.0, note=one["name"])
+    for pair in duplicates.of_customer(conn, int(ids[0])):
+        duplicates.note(conn, [pair], 41.0)
     return ids
 
 
@@ -96,6 +104,11 @@ CUSTOMER = st.fixed_dictionaries(
         "cities": st.lists(st.sampled_from(["南京", "苏州"]), max_size=2),
         "notes": st.integers(0, 2),
         "relates": st.integers(0, 5),
+        "relation": st.sampled_from(["household", "works_for"]),
+        "missed": st.booleans(),
+        "files": st.integers(0, 1),
+        "owner": st.sampled_from([None, "amy"]),
+        "birthday": st.sampled_from([None, "1966-06-16"]),
     }
 )
 
@@ -136,6 +149,29 @@ def test_what_came_after_the_merge_stays_with_the_survivor(conn: sqlite3.Connect
         merge.undo(conn, SYSTEM, done["merge"], 5.0)
     with pytest.raises(Invalid):
         merge.merge(conn, SYSTEM, a, a, 6.0)
+
+
+def test_an_id_that_was_given_again_is_not_taken_for_the_old_row(conn: sqlite3.Connection) -> None:
+    """SQLite gives the id of a deleted last row to the next one."""
+    point = {"contact_points": [{"value": "13800138000"}]}
+    a, b = (
+        customers.create(conn, SYSTEM, {"name": n, **point}, 1.0)["id"] for n in ("王伟", "王玮")
+    )
+    old = notes.add(conn, SYSTEM, b, "旧的备注", 1.5)
+    relations.relate(conn, SYSTEM, a, "household", b, 1.5)
+    done = merge.merge(conn, SYSTEM, a, b, 2.0)
+    notes.delete(conn, SYSTEM, old["id"], 3.0)
+    new = notes.add(conn, SYSTEM, a, "新的备注", 3.5)
+    assert new["id"] == old["id"]
+    c, d = (customers.create(conn, SYSTEM, {"name": n, **point}, 3.0)["id"] for n in "丙丁")
+    relations.relate(conn, SYSTEM, c, "household", d, 3.0)
+    merge.undo(conn, SYSTEM, done["merge"], 4.0)
+    assert [n["text"] for n in notes.of_customer(conn, SYSTEM, a)] == ["新的备注"]
+    for one in (a, b, c, d):
+        points = customers.get(conn, SYSTEM, one)["contact_points"]
+        assert [p["display"] for p in points] == ["138 0013 8000"], one
+    assert [r["customer"] for r in relations.of_customer(conn, SYSTEM, b)] == [a]
+    assert [r["customer"] for r in relations.of_customer(conn, SYSTEM, c)] == [d]
 
 
 def test_merges_are_undone_from_the_last_one(conn: sqlite3.Connection) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from crmcore import (
     consent,
     contact_records,
     customers,
+    dictionaries,
     doctor,
     duplicates,
     importing,
@@ -168,6 +171,50 @@ async def test_who_is_erased_leaves_no_byte(tmp_path: Path) -> None:
         await store.read(timeline.page, SYSTEM, who)
     await store.close()
     assert traces(tmp_path) == {}
+
+
+OTHERS = (
+    "他的另一个写法 138-7654 3210 请记下",
+    "+86 138 7654 3210",
+    "１３８７６５４３２１０",
+    "(0)138.7654.3210",
+    "MURONG.Private@Example.CN",
+    "0086-138-7654-3210",
+)
+
+
+async def test_whoever_else_wrote_the_number_down_in_their_own_way(store: Store) -> None:
+    """In notes, tasks, custom fields, saved filters, undo data and the audit of others."""
+    write = store.write
+    points = [{"value": NUMBER}, {"kind": "email", "value": "murong.private@example.cn"}]
+    who = (await store.create_customer(SYSTEM, {"name": "甲", "contact_points": points}, 1.0))["id"]
+    given = {"name": "乙", "title": OTHERS[0], "custom": {"x": OTHERS[1]}, "tags": ["留下"]}
+    other = (await store.create_customer(SYSTEM, given, 1.0))["id"]
+    given = {"name": "丙", "title": OTHERS[5], "contact_points": [{"value": "13700000001"}]}
+    gone = (await store.create_customer(SYSTEM, given, 1.0))["id"]
+    for one in OTHERS:
+        await write(notes.add, SYSTEM, other, f"前 {one} 后 13987654321", 2.0)
+        await write(tasks.create, SYSTEM, {"title": one, "text": one, "customer": other}, 2.0)
+        await write(relations.attach, SYSTEM, other, one, "text/plain", b"x", 2.0)
+        await write(relations.state_fact, SYSTEM, other, "x", one, "call", 2.0)
+        await write(consent.record_consent, SYSTEM, other, "sms", "any", True, one, 2.0, proof=one)
+        await write(dictionaries.save_view, SYSTEM, "customer", one, {"phone": one})
+    await write(relations.relate, SYSTEM, other, "household", gone, 2.0, note=OTHERS[3])
+    await write(merge.merge, SYSTEM, other, gone, 3.0)
+    await privacy.erase(store.db, SYSTEM, who, "asked", 9.0)
+
+    def look(conn: sqlite3.Connection) -> str:
+        lines = [line for line in conn.iterdump() if "INSERT INTO" in line]
+        return unicodedata.normalize("NFKC", "\n".join(lines)).casefold()
+
+    left = await store.db.read(look)
+    digits = re.sub(r"(?<=\d)[\s().-]+(?=\d)", "", left)
+    assert "13876543210" not in digits
+    assert "murong" not in left
+    assert "13987654321" in left  # nobody else's number goes with it
+    found = await store.read(notes.of_customer, SYSTEM, other)
+    assert {one["text"] for one in found} >= {f"前 {privacy.BLANK} 后 13987654321"}
+    assert [f for f in await doctor.examine(store.db) if not f["ok"]] == []
 
 
 async def test_erasure_asks_for_a_reason_a_right_and_a_quiet_line(store: Store) -> None:

@@ -1,0 +1,54 @@
+"""Who is erased is told again by nothing that the server keeps in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crmcore.access import SYSTEM
+from crmcore.errors import NotFound
+from ctid.access import Role, Viewer
+
+pytestmark = pytest.mark.daemon
+
+NUMBER = "13876543210"
+
+
+async def test_an_answer_or_event_of_before_is_not_given_again(site: Any, log_in: Any) -> None:
+    root = await log_in("root")
+    given = {"name": "诸葛慕容", "contact_points": [{"kind": "phone", "value": NUMBER}]}
+    once = {"Idempotency-Key": "k1"}
+    status, made, _ = await root.call("POST", "/customers", given, headers=once)
+    assert status == 200
+    again = await root.call("POST", "/customers", given, headers=once)
+    assert again[1] == made  # it is kept
+    site.hub.publish("interaction", {"number": NUMBER}, audience=lambda viewer: True)
+    viewer = Viewer(
+        username="root",
+        display_name="",
+        role=Role.ADMIN,
+        agent=None,
+        teams=frozenset(),
+        language="en",
+    )
+    before = f"{site.hub.boot.decode()}-0"
+
+    async def told() -> bytes:
+        stream = site.hub.subscribe(viewer, session="s", last_event_id=before)
+        try:
+            return bytes(await stream.take(1.0) or b"")
+        finally:
+            stream.close()
+
+    assert NUMBER.encode() in await told()
+    body = {"name": "诸葛慕容", "reason": "asked"}
+    status, done, _ = await root.call("POST", f"/customers/{made['id']}/erase", body)
+    assert status == 200, done
+    heard = await told()
+    assert NUMBER.encode() not in heard
+    assert b"event: reset" in heard
+    _, new, _ = await root.call("POST", "/customers", given, headers=once)
+    assert new["id"] != made["id"]  # nothing is known of the first
+    with pytest.raises(NotFound):
+        await site.store.customer(SYSTEM, made["id"])
