@@ -45,6 +45,7 @@ def write(
     Raises Forbidden, Invalid.
     """
     actor.require(entity, "export")
+    actor.require(entity, "read")  # before a file is begun
     if entity == "customer" and kind == "vcf":
         return _write_vcards(path, _counted(_customers(conn, actor, filters or {}), progress))
     if kind not in tabular.WRITERS or entity not in ("customer", "contact_record"):

@@ -165,9 +165,13 @@ def write_xlsx(path: Path, header: Sequence[str], lines: Iterable[Sequence[objec
     sheet = book.create_sheet("ctid")
     sheet.append([guarded(cell) for cell in header])
     count = 0
-    for line in lines:
-        sheet.append([_sheet_text(guarded(cell)) for cell in line])
-        count += 1
+    try:
+        for line in lines:
+            sheet.append([_sheet_text(guarded(cell)) for cell in line])
+            count += 1
+    except BaseException:
+        sheet.close()  # else its half-written file is met by the garbage collector
+        raise
     buffer = io.BytesIO()
     book.save(buffer)
     with open(path, "xb") as file:
