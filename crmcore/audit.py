@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from crmcore.access import Actor
 
 Row = dict[str, Any]
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def text(value: object) -> str:
     """JSON as it stands in the store: compact, readable Chinese."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return _ENCODER.encode(value)
 
 
 def note(

@@ -22,7 +22,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from crmcore import audit, numbers, search, text, webhooks
+from crmcore import audit, customer_rows, numbers, search, text, webhooks
 from crmcore.access import Actor, mask_birthday
 from crmcore.customer_input import ADDRESS, PLAIN, checked
 from crmcore.errors import Conflict, Invalid, NotFound
@@ -58,110 +58,22 @@ def create(
     values = checked(given, plan, new=True)
     if not values.get("name") and not values.get("contact_points"):
         raise Invalid({"name": "give a name or at least one contact point"})
-    customer = insert(conn, values, now, actor.username)
+    customer = customer_rows.next_id(conn)
+    customer_rows.write(conn, [(customer, customer_rows.cut(values, now, actor.username))])
     after = snapshot(conn, customer)
     audit.note(conn, actor, "create", "customer", customer, now, after=after, customer=customer)
     webhooks.emit(conn, "customer.created", {"customer": str(customer)}, now, customer=customer)
     return get(conn, actor, customer)
 
 
-def insert(
-    conn: sqlite3.Connection,
-    values: Row,
-    now: float,
-    by: str,
-    *,
-    state: str = "active",
-    import_id: int | None = None,
-    documents: tuple[str, str] | None = None,
-) -> int:
-    """Write checked values as a new customer, with its search index. Answers the id.
-
-    ``documents`` are the index's texts, if they were cut before.
-    """
-    name = values.get("name", "")
-    cursor = conn.execute(
-        "INSERT INTO customers(kind, name, name_key, sound, title, sex, birthday, language, vip,"
-        " blocked, owner, team, custom, source, state, import_id, created_at, created_by,"
-        " updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        (
-            values["kind"],
-            name,
-            text.name_key(name),
-            text.sound(name),
-            values.get("title", ""),
-            values.get("sex", ""),
-            values.get("birthday"),
-            values.get("language", ""),
-            values.get("vip", 0),
-            values.get("blocked", 0),
-            values.get("owner"),
-            values.get("team"),
-            values.get("custom", "{}"),
-            values.get("source", ""),
-            state,
-            import_id,
-            now,
-            by,
-            now,
-        ),
-    )
-    customer = int(cursor.lastrowid or 0)
-    for point in values.get("contact_points", ()):
-        add_point(conn, customer, point, now)
-    for address in values.get("addresses", ()):
-        add_address(conn, customer, address, now)
-    for role in values.get("roles", ()):
-        conn.execute(
-            "INSERT INTO customer_roles(customer, role, since_at) VALUES (?,?,?)",
-            (customer, role, now),
-        )
-    for tag in values.get("tags", ()):
-        conn.execute("INSERT INTO customer_tags(customer, tag) VALUES (?,?)", (customer, tag))
-    search.index_new(conn, customer, documents or search.documents(values))
-    return customer
-
-
 def add_point(conn: sqlite3.Connection, customer: int, point: Row, now: float) -> None:
     """Add a checked contact point; one with the same key only takes the newer spelling."""
-    conn.execute(
-        "INSERT INTO contact_points(customer, kind, value, key, tail, label, preferred, opt_out,"
-        " invalid, source, source_at, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
-        " ON CONFLICT (customer, kind, key) DO UPDATE SET value = excluded.value,"
-        " label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END",
-        (
-            customer,
-            point["kind"],
-            point["value"],
-            point["key"],
-            point["tail"],
-            point["label"],
-            point["preferred"],
-            point["opt_out"],
-            point["invalid"],
-            point["source"],
-            now if point["source"] else None,
-            now,
-        ),
-    )
+    conn.execute(customer_rows.ADD_POINT, (customer, *customer_rows.point_row(point, now)))
 
 
 def add_address(conn: sqlite3.Connection, customer: int, one: Row, now: float) -> None:
     """Add a checked address."""
-    conn.execute(
-        "INSERT INTO addresses(customer, label, country, province, city, district, street,"
-        " postcode, opt_out, invalid, source, source_at, created_at)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        (
-            customer,
-            *(one[f] for f in ADDRESS),
-            one["opt_out"],
-            one["invalid"],
-            one["source"],
-            now if one["source"] else None,
-            now,
-        ),
-    )
+    conn.execute(customer_rows.ADD_ADDRESS, (customer, *customer_rows.address_row(one, now)))
 
 
 def _set_list(

@@ -16,20 +16,21 @@ import asyncio
 import functools
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crmcore import audit, customers, import_map, search, tabular
+from crmcore import audit, customer_rows, customers, import_map, import_reader, search, tabular
 from crmcore.access import Actor
 from crmcore.db import Database
 from crmcore.errors import Conflict, Invalid, NotFound
+from crmcore.import_reader import Reader
 from crmcore.numbers import HOME, NumberPlan
 
 Row = dict[str, Any]
-CHUNK = 1500
+CHUNK = 2500
 MODES = ("create", "update", "both")
 
 
@@ -106,8 +107,24 @@ async def run(
     wrong = [n for n in mapping if n and n not in import_map.FIELDS and not n.startswith("custom.")]
     if wrong or not any(mapping):
         raise Invalid({"mapping": f"unknown fields {wrong}; map at least one column"})
-    source = await asyncio.to_thread(tabular.open_table, path)
-    total = await asyncio.to_thread(tabular.count_rows, source)
+    reader = await Reader.open(path, mapping, plan, now, actor.username)
+    try:
+        return await _run(db, actor, reader, mapping, mode, now, file_name, progress)
+    finally:
+        await reader.close()
+
+
+async def _run(
+    db: Database,
+    actor: Actor,
+    reader: Reader,
+    mapping: list[str],
+    mode: str,
+    now: float,
+    file_name: str,
+    progress: Callable[[Progress], None] | None,
+) -> Progress:
+    total = reader.total
     key = await db.write(
         lambda conn: (
             conn.execute(
@@ -119,20 +136,21 @@ async def run(
     )
     assert key is not None
     at = Progress(str(key), "reading", 0, total)
-    lines = _numbered(tabular.rows(source))
     try:
-        chunk = await asyncio.to_thread(_prepare, lines, mapping, plan)
-        while chunk:
-            # the next rows are checked and cut while these are written
-            stage = functools.partial(
-                _stage, key=key, chunk=chunk, mode=mode, actor=actor, now=now, at=at
-            )
-            following, _ = await asyncio.gather(
-                asyncio.to_thread(_prepare, lines, mapping, plan),
+        frames = await reader.rows(CHUNK)
+        while frames:
+            stage = functools.partial(_stage, key=key, frames=frames, mode=mode, at=at)
+            # the next rows come in while these are written; neither is left behind by a failure
+            following, written = await asyncio.gather(
+                reader.rows(CHUNK),
                 db.write(stage, bulk=True, timeout_s=600),
+                return_exceptions=True,
             )
-            at.done += len(chunk)
-            chunk = following
+            if isinstance(written, BaseException):
+                raise written
+            if isinstance(following, BaseException):
+                raise following
+            frames = following
             if progress is not None:
                 progress(at)
         at.stage = "applying"
@@ -148,90 +166,76 @@ async def run(
     return at
 
 
-def _numbered(lines: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    next(lines, None)
-    for line, row in enumerate(lines, start=2):
-        if any(row):
-            yield line, row
-
-
-def _prepare(
-    lines: Iterator[tuple[int, list[str]]], mapping: list[str], plan: NumberPlan
-) -> list[tuple[int, list[str], Row | None, str, tuple[str, str] | None]]:
-    """The next rows, checked and cut for the index: all that needs no database."""
-    out: list[tuple[int, list[str], Row | None, str, tuple[str, str] | None]] = []
-    for line, row in islice(lines, CHUNK):
-        try:
-            values = import_map.values(row, mapping, plan)
-        except Invalid as error:
-            out.append((line, row, None, str(error), None))
-        else:
-            out.append((line, row, values, "", search.documents(values)))
-    return out
-
-
 def _stage(
-    conn: sqlite3.Connection,
-    key: int,
-    chunk: list[tuple[int, list[str], Row | None, str, tuple[str, str] | None]],
-    mode: str,
-    actor: Actor,
-    now: float,
-    at: Progress,
+    conn: sqlite3.Connection, key: int, frames: list[bytes], mode: str, at: Progress
 ) -> None:
-    counts = [0, 0, 0, 0]
-    for line, row, values, problem, documents in chunk:
-        if values is not None:
-            found = _existing(conn, key, values)
-            if len(found) > 1:
-                problem = f"the number or mail address belongs to {len(found)} customers"
-            elif found and mode == "create":
-                counts[2] += 1
-                continue
-            elif found:
-                conn.execute(
-                    "INSERT INTO import_changes(import_id, customer, change) VALUES (?,?,?)",
-                    (key, found[0], audit.text(values)),
-                )
-                counts[1] += 1
-                continue
-            elif mode == "update":
-                problem = "no customer has this number or mail address"
-            else:
-                values.setdefault("kind", "person")
-                customers.insert(
-                    conn, values, now, actor.username, state="staged", import_id=key,
-                    documents=documents,
-                )  # fmt: skip
-                counts[0] += 1
-                continue
-        counts[3] += 1
-        conn.execute(
-            "INSERT INTO import_refusals(import_id, line, problem, content) VALUES (?,?,?,?)",
-            (key, line, problem, audit.text(row)),
+    """Write the rows of these frames, seen by nobody: new customers, changes, refusals."""
+    first = following = customer_rows.next_id(conn)
+    rows = changes = skipped = refused = 0
+    for frame in frames:
+        ready = import_reader.unpack(frame)
+        owners = _owners(conn, key, ready)
+        new: list[tuple[int, customer_rows.Rows]] = []
+        change: list[tuple[int, int, str]] = []
+        refuse: list[tuple[int, int, str, str]] = []
+        for line, problem, cells, values, cut in ready:
+            if cut is not None:
+                points = [(point[0], point[2]) for point in cut[1]]
+                found, one = next((owners[p] for p in points if p in owners), (0, 0))
+                if found > 1:
+                    problem = f"the number or mail address belongs to {found} customers"
+                elif found and mode == "create":
+                    skipped += 1
+                    continue
+                elif found:
+                    change.append((key, one, values))
+                    continue
+                elif mode == "update":
+                    problem = "no customer has this number or mail address"
+                else:
+                    owners.update((p, (1, following)) for p in points if p[0] in _IDENTIFYING)
+                    new.append((following, cut))
+                    following += 1
+                    continue
+            refuse.append((key, line, problem, cells))
+        customer_rows.write(conn, new, state="staged", import_id=key)
+        conn.executemany(
+            "INSERT INTO import_changes(import_id, customer, change) VALUES (?,?,?)", change
         )
-    at.created += counts[0]
-    at.updated += counts[1]
-    at.skipped += counts[2]
-    at.refused += counts[3]
+        conn.executemany(
+            "INSERT INTO import_refusals(import_id, line, problem, content) VALUES (?,?,?,?)",
+            refuse,
+        )
+        rows += len(ready)
+        changes += len(change)
+        refused += len(refuse)
+    at.done += rows
+    at.created += following - first
+    at.updated += changes
+    at.skipped += skipped
+    at.refused += refused
 
 
-def _existing(conn: sqlite3.Connection, key: int, values: Row) -> list[int]:
-    """Customers (also staged ones of this import) with one of the row's numbers or mails."""
-    found: dict[int, None] = {}
-    for point in values.get("contact_points", ()):
-        if point["kind"] not in ("phone", "email"):
-            continue
-        for row in conn.execute(
-            "SELECT p.customer FROM contact_points p JOIN customers c ON c.id = p.customer"
-            " WHERE p.key = ? AND p.kind = ?"
-            " AND (c.state = 'active' OR (c.state = 'staged' AND c.import_id = ?)) LIMIT 3",
-            (point["key"], point["kind"], key),
-        ):
-            found[row[0]] = None
-        if found:
-            break
-    return list(found)
+_IDENTIFYING = ("phone", "email")
+
+
+def _owners(
+    conn: sqlite3.Connection, key: int, ready: list[import_reader.Ready]
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Of each number and mail address in these rows that somebody has: how many, and one of them.
+
+    Customers that this import has staged count, too.
+    """
+    keys = {point[2] for *_, cut in ready if cut for point in cut[1] if point[0] in _IDENTIFYING}
+    rows = conn.execute(
+        "SELECT p.kind, p.key, count(*), min(p.customer) FROM json_each(?) wanted"
+        " CROSS JOIN contact_points p ON p.key = wanted.value AND p.kind IN ('phone', 'email')"
+        " CROSS JOIN customers c ON c.id = p.customer"
+        " AND (c.state = 'active' OR (c.state = 'staged' AND c.import_id = ?))"
+        " GROUP BY p.kind, p.key",
+        (audit.text(sorted(keys)), key),
+    )
+    return {(kind, one): (count, customer) for kind, one, count, customer in rows}
 
 
 def _apply(conn: sqlite3.Connection, actor: Actor, key: int, at: Progress, now: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from crmcore import numbers, text
@@ -41,12 +41,9 @@ def documents(values: Mapping[str, Any], notes: str = "") -> tuple[str, str]:
     return " ".join(names), text.tokens(" ".join(part for part in rest if part))
 
 
-def index_new(conn: sqlite3.Connection, customer: int, cut: tuple[str, str]) -> None:
-    """Index a new customer from its :func:`documents`."""
-    name, rest = cut
-    conn.execute(
-        "INSERT INTO customer_fts(rowid, name, rest) VALUES (?,?,?)", (customer, name, rest)
-    )
+def index_new(conn: sqlite3.Connection, new: Iterable[tuple[int, str, str]]) -> None:
+    """Index new customers: ``(id, name, rest)`` of each, the two from :func:`documents`."""
+    conn.executemany("INSERT INTO customer_fts(rowid, name, rest) VALUES (?,?,?)", new)
 
 
 def stored_documents(conn: sqlite3.Connection, customer: int) -> tuple[str, str]:
@@ -83,11 +80,8 @@ def stored_documents(conn: sqlite3.Connection, customer: int) -> tuple[str, str]
 
 def index(conn: sqlite3.Connection, customer: int) -> None:
     """Index an existing customer anew from its rows."""
-    name, rest = stored_documents(conn, customer)
-    conn.execute("DELETE FROM customer_fts WHERE rowid = ?", (customer,))
-    conn.execute(
-        "INSERT INTO customer_fts(rowid, name, rest) VALUES (?,?,?)", (customer, name, rest)
-    )
+    unindex(conn, customer)
+    index_new(conn, [(customer, *stored_documents(conn, customer))])
 
 
 def unindex(conn: sqlite3.Connection, customer: int) -> None:

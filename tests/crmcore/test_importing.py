@@ -172,7 +172,7 @@ async def test_undo_keeps_what_people_worked_on(store: Store, tmp_path: Path) ->
 
 
 async def test_nothing_is_seen_before_all_is_there(store: Store, tmp_path: Path) -> None:
-    rows = [[f"客{n}", f"139{n:08d}", "", "", "", "", ""] for n in range(2500)]
+    rows = [[f"客{n}", f"139{n:08d}", "", "", "", "", ""] for n in range(3 * importing.CHUNK)]
     seen: list[int] = []
 
     def look(at: importing.Progress) -> None:

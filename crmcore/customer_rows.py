@@ -1,0 +1,126 @@
+"""A new customer as the rows of its tables: cut once, anywhere; written many at a time.
+
+:func:`cut` needs no database, so an import does it in another process; :func:`write` needs no
+further thought, so the writer's lane is held only for SQLite's own work.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from crmcore import search, text
+from crmcore.customer_input import ADDRESS
+
+Row = dict[str, Any]
+Values = tuple[Any, ...]
+Rows = tuple[Values, list[Values], list[Values], list[Values], list[str], tuple[str, str]]
+"""The customer, contact points, addresses, roles, tags, and the two texts of the search index."""
+
+ADD_POINT = (
+    "INSERT INTO contact_points(customer, kind, value, key, tail, label, preferred, opt_out,"
+    " invalid, source, source_at, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT (customer, kind, key) DO UPDATE SET value = excluded.value,"
+    " label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END"
+)
+"""One with the same key only takes the newer spelling."""
+ADD_ADDRESS = (
+    "INSERT INTO addresses(customer, label, country, province, city, district, street,"
+    " postcode, opt_out, invalid, source, source_at, created_at)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+_ADD_CUSTOMER = (
+    "INSERT INTO customers(id, state, import_id, kind, name, name_key, sound, title, sex,"
+    " birthday, language, vip, blocked, owner, team, custom, source, created_at, created_by,"
+    " updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+
+
+def point_row(point: Row, now: float) -> Values:
+    """A checked contact point for ``ADD_POINT``, without its customer."""
+    return (
+        point["kind"],
+        point["value"],
+        point["key"],
+        point["tail"],
+        point["label"],
+        point["preferred"],
+        point["opt_out"],
+        point["invalid"],
+        point["source"],
+        now if point["source"] else None,
+        now,
+    )
+
+
+def address_row(one: Row, now: float) -> Values:
+    """A checked address for ``ADD_ADDRESS``, without its customer."""
+    return (
+        *[one[f] for f in ADDRESS],
+        one["opt_out"],
+        one["invalid"],
+        one["source"],
+        now if one["source"] else None,
+        now,
+    )
+
+
+def cut(values: Row, now: float, by: str) -> Rows:
+    """Checked values of a new customer as rows. ``now``: Unix seconds; ``by``: a user name."""
+    get = values.get
+    name = get("name", "")
+    return (
+        (
+            get("kind", "person"),
+            name,
+            text.name_key(name),
+            text.sound(name),
+            get("title", ""),
+            get("sex", ""),
+            get("birthday"),
+            get("language", ""),
+            get("vip", 0),
+            get("blocked", 0),
+            get("owner"),
+            get("team"),
+            get("custom", "{}"),
+            get("source", ""),
+            now,
+            by,
+            now,
+        ),
+        [point_row(one, now) for one in get("contact_points", ())],
+        [address_row(one, now) for one in get("addresses", ())],
+        [(role, now) for role in get("roles", ())],
+        list(get("tags", ())),
+        search.documents(values),
+    )
+
+
+def next_id(conn: sqlite3.Connection) -> int:
+    """The id that the next new customer gets: ids are never given twice (AUTOINCREMENT)."""
+    row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'customers'").fetchone()
+    return int(row[0]) + 1 if row else 1
+
+
+def write(
+    conn: sqlite3.Connection,
+    new: Sequence[tuple[int, Rows]],
+    *,
+    state: str = "active",
+    import_id: int | None = None,
+) -> None:
+    """Write new customers under the ids given (from :func:`next_id` on), with their index."""
+    conn.executemany(_ADD_CUSTOMER, [(one, state, import_id, *rows[0]) for one, rows in new])
+    conn.executemany(ADD_POINT, [(one, *point) for one, rows in new for point in rows[1]])
+    conn.executemany(ADD_ADDRESS, [(one, *place) for one, rows in new for place in rows[2]])
+    conn.executemany(
+        "INSERT INTO customer_roles(customer, role, since_at) VALUES (?,?,?)",
+        [(one, *role) for one, rows in new for role in rows[3]],
+    )
+    conn.executemany(
+        "INSERT INTO customer_tags(customer, tag) VALUES (?,?)",
+        [(one, tag) for one, rows in new for tag in rows[4]],
+    )
+    search.index_new(conn, [(one, *rows[5]) for one, rows in new])
