@@ -66,11 +66,11 @@ def checked_point(given: Mapping[str, Any], plan: NumberPlan, where: str) -> Row
         "value": value,
         "key": key,
         "tail": tail,
-        "label": text.clean(str(given.get("label", "")), 64),
+        "label": text.clean(str(given["label"]), 64) if given.get("label") else "",
         "preferred": int(bool(given.get("preferred"))),
         "opt_out": int(bool(given.get("opt_out"))),
         "invalid": int(bool(given.get("invalid"))),
-        "source": text.clean(str(given.get("source", "")), 64),
+        "source": text.clean(str(given["source"]), 64) if given.get("source") else "",
     }
 
 
@@ -127,10 +127,10 @@ def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> 
     if "addresses" in given:
         out["addresses"] = [
             {
-                **{f: text.clean(str(one.get(f) or ""), 200) for f in ADDRESS},
+                **{f: text.clean(str(one[f]), 200) if one.get(f) else "" for f in ADDRESS},
                 "opt_out": int(bool(one.get("opt_out"))),
                 "invalid": int(bool(one.get("invalid"))),
-                "source": text.clean(str(one.get("source") or ""), 64),
+                "source": text.clean(str(one["source"]), 64) if one.get("source") else "",
                 "id": one.get("id"),
             }
             for one in (given["addresses"] or ())[:_MAX_LIST]

@@ -7,7 +7,7 @@ further thought, so the writer's lane is held only for SQLite's own work.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from crmcore import search, text
@@ -15,8 +15,8 @@ from crmcore.customer_input import ADDRESS
 
 Row = dict[str, Any]
 Values = tuple[Any, ...]
-Rows = tuple[Values, list[Values], list[Values], list[Values], list[str], tuple[str, str]]
-"""The customer, contact points, addresses, roles, tags, and the two texts of the search index."""
+Rows = tuple[Values, list[Values], tuple[list[Values], list[Values], list[str]], tuple[str, str]]
+"""The customer; contact points; addresses, roles and tags; the two texts of the search index."""
 
 ADD_POINT = (
     "INSERT INTO contact_points(customer, kind, value, key, tail, label, preferred, opt_out,"
@@ -91,9 +91,11 @@ def cut(values: Row, now: float, by: str) -> Rows:
             now,
         ),
         [point_row(one, now) for one in get("contact_points", ())],
-        [address_row(one, now) for one in get("addresses", ())],
-        [(role, now) for role in get("roles", ())],
-        list(get("tags", ())),
+        (
+            [address_row(one, now) for one in get("addresses", ())],
+            [(role, now) for role in get("roles", ())],
+            list(get("tags", ())),
+        ),
         search.documents(values),
     )
 
@@ -104,23 +106,49 @@ def next_id(conn: sqlite3.Connection) -> int:
     return int(row[0]) + 1 if row else 1
 
 
-def write(
+def write(conn: sqlite3.Connection, customer: int, rows: Rows) -> None:
+    """Write one new customer under an id from :func:`next_id`."""
+    write_customers(conn, [(customer, rows[0])])
+    for write_part, part in zip(PARTS, rows[1:], strict=True):
+        write_part(conn, [(customer, part)])
+
+
+def write_customers(
     conn: sqlite3.Connection,
-    new: Sequence[tuple[int, Rows]],
+    new: Iterable[tuple[int, Values]],
     *,
     state: str = "active",
     import_id: int | None = None,
 ) -> None:
-    """Write new customers under the ids given (from :func:`next_id` on), with their index."""
-    conn.executemany(_ADD_CUSTOMER, [(one, state, import_id, *rows[0]) for one, rows in new])
-    conn.executemany(ADD_POINT, [(one, *point) for one, rows in new for point in rows[1]])
-    conn.executemany(ADD_ADDRESS, [(one, *place) for one, rows in new for place in rows[2]])
+    """The customers' own rows alone, under the ids they get; the :data:`PARTS` must follow."""
+    conn.executemany(_ADD_CUSTOMER, [(one, state, import_id, *row) for one, row in new])
+
+
+def _write_points(conn: sqlite3.Connection, new: Part) -> None:
+    conn.executemany(ADD_POINT, [(one, *point) for one, points in new for point in points])
+
+
+def _write_lists(conn: sqlite3.Connection, new: Part) -> None:
+    conn.executemany(ADD_ADDRESS, [(one, *place) for one, lists in new for place in lists[0]])
     conn.executemany(
         "INSERT INTO customer_roles(customer, role, since_at) VALUES (?,?,?)",
-        [(one, *role) for one, rows in new for role in rows[3]],
+        [(one, *role) for one, lists in new for role in lists[1]],
     )
     conn.executemany(
         "INSERT INTO customer_tags(customer, tag) VALUES (?,?)",
-        [(one, tag) for one, rows in new for tag in rows[4]],
+        [(one, tag) for one, lists in new for tag in lists[2]],
     )
-    search.index_new(conn, [(one, *rows[5]) for one, rows in new])
+
+
+def _write_index(conn: sqlite3.Connection, new: Part) -> None:
+    search.index_new(conn, [(one, *texts) for one, texts in new])
+
+
+Part = Sequence[tuple[int, Any]]
+"""Of several customers the id and the same part of their :data:`Rows`."""
+PARTS: tuple[Callable[[sqlite3.Connection, Part], None], ...] = (
+    _write_points,
+    _write_lists,
+    _write_index,
+)
+"""What writes the parts of :data:`Rows` after the first; each may be a transaction of its own."""

@@ -59,7 +59,7 @@ def create(
     if not values.get("name") and not values.get("contact_points"):
         raise Invalid({"name": "give a name or at least one contact point"})
     customer = customer_rows.next_id(conn)
-    customer_rows.write(conn, [(customer, customer_rows.cut(values, now, actor.username))])
+    customer_rows.write(conn, customer, customer_rows.cut(values, now, actor.username))
     after = snapshot(conn, customer)
     audit.note(conn, actor, "create", "customer", customer, now, after=after, customer=customer)
     webhooks.emit(conn, "customer.created", {"customer": str(customer)}, now, customer=customer)

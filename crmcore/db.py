@@ -37,6 +37,7 @@ BUSY_TIMEOUT_S = 10.0
 CHECKPOINT_COMMITS = 256
 CHECKPOINT_BYTES = 32 * 1024 * 1024
 _MMAP_BYTES = 2 * 1024 * 1024 * 1024
+BULK_STEPS = 40
 GROUP_MAX = 128
 GROUP_TIME_S = 0.025
 SOON_S = 0.025
@@ -174,6 +175,14 @@ class _Lane(sqlite3.Connection):
             self.inbox.extendleft(reversed(jobs))
 
 
+def _empty_log(conn: sqlite3.Connection) -> None:
+    """Copy the log into the file, without keeping anybody waiting; what came meanwhile, too."""
+    for _ in range(3):
+        _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if frames == copied:
+            return
+
+
 def _deliver(group: list[_Job[Any]]) -> None:
     for job in group:
         job.deliver()
@@ -306,7 +315,7 @@ class Database:
         self._writer = writer
         self._checkpointer = checkpointer
         self._readers = readers
-        self._commits = 0
+        self._commits = self._bulk_steps = 0
         self._checkpoint: asyncio.Future[Any] | None = None
         writer.lane.after_commit = self._committed
         self._free: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
@@ -341,11 +350,29 @@ class Database:
         if not due and self._commits % 16 == 0:
             due = self._wal.exists() and self._wal.stat().st_size > CHECKPOINT_BYTES
         if due and not self._closed:
-            self._commits = 0
-            job = _Job(lambda conn: conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
-            job.future.add_done_callback(lambda future: future.cancelled() or future.exception())
-            self._checkpoint = job.future
-            self._checkpointer.submit(job)
+            self._begin_checkpoint()
+
+    def _begin_checkpoint(self) -> asyncio.Future[Any]:
+        self._commits = 0
+        job = _Job(_empty_log)
+        job.future.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self._checkpoint = job.future
+        self._checkpointer.submit(job)
+        return job.future
+
+    async def _let_log_be_emptied(self) -> None:
+        """Before a bulk step: SQLite begins the log anew only when all of it stands in the file.
+
+        Steps that follow each other without a pause would never let that happen, and the log of a
+        large import would grow to many times the store.
+        """
+        self._bulk_steps += 1
+        if self._bulk_steps >= BULK_STEPS:
+            self._bulk_steps = 0
+            if self._checkpoint is None or self._checkpoint.done():
+                self._begin_checkpoint()
+            assert self._checkpoint is not None
+            await asyncio.wait([self._checkpoint])
 
     async def write(
         self,
@@ -370,6 +397,8 @@ class Database:
             raise StoreClosed("the store is closed")
         if self._waiting >= self.max_waiting:
             raise StoreBusy(f"{self._waiting} writes wait already; try again later")
+        if bulk:
+            await self._let_log_be_emptied()
         return await self._wait(self._writer, _Job(fn), timeout_s, bulk=bulk, soon=soon)
 
     async def read(

@@ -6,7 +6,7 @@ and ends when its work is done or when nobody reads its output any more (its par
 
 Over the pipe go frames: a kind, four bytes of length, and a value in :mod:`marshal`, which serves
 because the same interpreter stands at both ends. First ``total`` (how many rows), then ``rows``
-(a list of :data:`Ready`) and ``end``; or ``invalid`` ({field: problem}) instead of any of them.
+(a :data:`Frame`) and ``end``; or ``invalid`` ({field: problem}) instead of any of them.
 """
 
 from __future__ import annotations
@@ -22,16 +22,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crmcore import audit, customer_rows, import_map, tabular
+from crmcore import customer_rows, import_map, tabular
 from crmcore.errors import Invalid, StoreError
 from crmcore.numbers import NumberPlan
 
-Ready = tuple[int, str, str, str, customer_rows.Rows | None]
-"""Line, problem or "", the cells as JSON, the checked values as JSON, the rows to write."""
+Ready = tuple[int, str, bytes, bytes, list[tuple[str, str]], customer_rows.Values]
+"""Line, problem or "", cells, checked values, keys, customer.
 
+Keys: ``(kind, key)`` of the numbers and mail addresses. Cells and values stay packed: they are
+looked at only for a refusal and for a change.
+"""
+Frame = tuple[list[Ready], list[bytes]]
+"""Some rows, and of each of ``customer_rows.PARTS`` what these rows have of it, packed.
+
+Each is unpacked when its turn comes: many small objects that live long are dear to the collector.
+"""
+
+IDENTIFYING = ("phone", "email")
 FRAME_ROWS = 250
-_FRAME_CHARACTERS = 500_000
-_AHEAD_BYTES = 8_000_000
+_FRAME_BYTES = 500_000
+_AHEAD_BYTES = 20_000_000
 _NICE = 10
 _HEAD = struct.Struct(">cI")
 _TOTAL, _ROWS, _END, _INVALID = b"t", b"r", b"e", b"i"
@@ -66,7 +76,7 @@ class Reader:
             reader._input.write(json.dumps(order).encode())
             reader._input.write_eof()
             _, packed = await reader._frame()
-            reader.total = marshal.loads(packed)  # noqa: S302 - our own process wrote it
+            reader.total = unpack(packed)
         except BaseException:
             await reader.close()
             raise
@@ -95,7 +105,7 @@ class Reader:
         except asyncio.IncompleteReadError as error:
             raise StoreError("the table could not be read to its end") from error
         if kind == _INVALID:
-            raise Invalid(marshal.loads(packed))  # noqa: S302 - our own process wrote it
+            raise Invalid(unpack(packed))
         return kind, packed
 
     async def close(self) -> None:
@@ -108,31 +118,51 @@ class Reader:
         await self._process.wait()
 
 
-def unpack(packed: bytes) -> list[Ready]:
-    """The rows of one frame."""
-    rows: list[Ready] = marshal.loads(packed)  # noqa: S302 - our own process wrote it
-    return rows
+def unpack(packed: bytes) -> Any:
+    """A frame (:data:`Frame`), one of its parts, a row's cells (``[text]``) or its values."""
+    return marshal.loads(packed)  # noqa: S302 - our own process wrote it
 
 
 # ---- in the process ------------------------------------------------------------------------------
 
 
+_NO_ROWS: customer_rows.Rows = ((), [], ([], [], []), ("", ""))
+
+
 def prepare(
     source: tabular.Source, mapping: list[str], plan: NumberPlan, now: float, by: str
-) -> Iterator[Ready]:
+) -> Iterator[Frame]:
     """All rows below the header, checked and cut: everything that needs no store."""
     lines = tabular.rows(source)
     next(lines, None)
+    dumps = marshal.dumps
+    ready: list[Ready] = []
+    cut: list[customer_rows.Rows] = []
+    size = 0
+
+    def frame() -> Frame:
+        return ready, [dumps([rows[n] for rows in cut]) for n in range(1, len(_NO_ROWS))]
+
     for line, cells in enumerate(lines, start=2):
         if not any(cells):
             continue
+        packed = dumps(cells)
         try:
             values = import_map.values(cells, mapping, plan)
         except Invalid as error:
-            yield line, str(error), audit.text(cells), "", None
+            ready.append((line, str(error), packed, b"", [], ()))
+            cut.append(_NO_ROWS)
         else:
             rows = customer_rows.cut(values, now, by)
-            yield line, "", audit.text(cells), audit.text(values), rows
+            keys = [(p[0], p[2]) for p in rows[1] if p[0] in IDENTIFYING]
+            ready.append((line, "", packed, dumps(values), keys, rows[0]))
+            cut.append(rows)
+        size += len(packed)
+        if len(ready) == FRAME_ROWS or size > _FRAME_BYTES:
+            yield frame()
+            ready, cut, size = [], [], 0
+    if ready:
+        yield frame()
 
 
 def _send(output: BinaryIO, kind: bytes, value: Any) -> None:
@@ -150,15 +180,7 @@ def main() -> None:
     try:
         source = tabular.open_table(Path(path))
         _send(output, _TOTAL, tabular.count_rows(source))
-        frame: list[Ready] = []
-        size = 0
-        for ready in prepare(source, mapping, NumberPlan(region, area), now, by):
-            frame.append(ready)
-            size += len(ready[2])
-            if len(frame) == FRAME_ROWS or size > _FRAME_CHARACTERS:
-                _send(output, _ROWS, frame)
-                frame, size = [], 0
-        if frame:
+        for frame in prepare(source, mapping, NumberPlan(region, area), now, by):
             _send(output, _ROWS, frame)
         _send(output, _END, None)
     except Invalid as error:

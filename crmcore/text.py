@@ -12,6 +12,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from itertools import product
+from operator import add
 
 from pypinyin import Style, pinyin
 from zhconv import zhconv
@@ -42,18 +43,24 @@ def is_han(char: str) -> bool:
 
 def fold(text: str) -> str:
     """Full to half width (NFKC), traditional to simplified, case away."""
+    if text.isascii():
+        return text.lower()
     text = unicodedata.normalize("NFKC", text).casefold()
-    return text if text.isascii() else text.translate(_simplified())
+    traditional, table = _simplified()
+    # most text has nothing to simplify, and looking costs a third of translating
+    return text if traditional.isdisjoint(text) else text.translate(table)
 
 
 @lru_cache(maxsize=1)
-def _simplified() -> dict[int, str]:
+def _simplified() -> tuple[frozenset[str], dict[int, str]]:
     """Character by character, unlike a conversion for readers, which looks at whole phrases: a
     pair of characters must fold to the same wherever it stands."""
     pairs = zhconv.getdict("zh-hans").items()
-    return {ord(one): other for one, other in pairs if len(one) == 1 and len(other) == 1}
+    single = {a: b for a, b in pairs if len(a) == len(b) == 1 and a != b}
+    return frozenset(single), {ord(one): other for one, other in single.items()}
 
 
+@lru_cache(maxsize=100)
 def name_key(name: str) -> str:
     """A name for comparison: folded, without blanks and punctuation."""
     return "".join(_RUN.findall(fold(name)))
@@ -103,7 +110,7 @@ def initials(name: str) -> list[str]:
     found: dict[str, None] = {}
     for combo in list(product(*readings))[:8]:
         whole = [*combo, *rest]
-        letters = "".join(one[:1] for one in whole)
+        letters = "".join([one[:1] for one in whole])
         for n in range(2, len(letters) + 1):
             found[letters[:n]] = None
         for n in range(1, len(whole) + 1):
@@ -115,8 +122,8 @@ def tokens(text: str) -> str:
     """The text as the index takes it: words and overlapping pairs, separated by spaces."""
     parts: list[str] = []
     for run in _RUN.findall(fold(text[:MAX_TEXT])):
-        if len(run) > 1 and _IS_HAN.match(run):
-            parts.extend(run[i : i + 2] for i in range(len(run) - 1))
+        if len(run) > 1 and not run.isascii() and _IS_HAN.match(run):
+            parts.extend(map(add, run, run[1:]))
         else:
             parts.append(run)
     return " ".join(parts)

@@ -131,6 +131,20 @@ async def test_modes(store: Store, tmp_path: Path) -> None:
         await importing.run(store.db, SYSTEM, path, ["password"], "both", 1.0)
 
 
+@pytest.mark.parametrize("chunk", [importing.CHUNK, 250])
+async def test_who_stands_in_a_file_twice_is_one_customer(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(importing, "CHUNK", chunk)
+    rows = [[f"客{n}", f"139{n % 600:08d}", "", "", "", "", ""] for n in range(700)]
+    done = await run(store, table(tmp_path / "a.csv", rows))
+    assert (done.created, done.updated) == (600, 100)
+    found, _ = await store.customers(SYSTEM, query="13900000050")
+    assert [one["name"] for one in found] == ["客650"]
+    found, _ = await store.customers(SYSTEM, query="客650")
+    assert [one["contact_points"][0]["value"] for one in found] == ["13900000050"]
+
+
 CELL = st.sampled_from(["", "张三", "13800138000", "13900139000", "a@b.cn", "读者", "=1+1"])
 
 
@@ -171,8 +185,11 @@ async def test_undo_keeps_what_people_worked_on(store: Store, tmp_path: Path) ->
     assert await names(store) == ["李四"]
 
 
-async def test_nothing_is_seen_before_all_is_there(store: Store, tmp_path: Path) -> None:
-    rows = [[f"客{n}", f"139{n:08d}", "", "", "", "", ""] for n in range(3 * importing.CHUNK)]
+async def test_nothing_is_seen_before_all_is_there(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [[f"客{n}", f"139{n:08d}", "", "", "", "", ""] for n in range(3000)]
+    monkeypatch.setattr(importing, "CHUNK", 1000)
     seen: list[int] = []
 
     def look(at: importing.Progress) -> None:
@@ -195,6 +212,7 @@ from crmcore.access import SYSTEM
 from crmcore.store import Store
 async def main():
     store = await Store.open(sys.argv[1], 1.0)
+    importing.CHUNK = 2000
     def progress(at):
         os.write(1, b"x")
     await importing.run(store.db, SYSTEM, Path(sys.argv[2]), ["name", "phone"], "both", 2.0,
