@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crmcore import audit, numbers, text
-from crmcore.errors import Invalid
+from crmcore.errors import REQUIRED, Invalid, Wrong, one_of
 from crmcore.numbers import HOME, NumberPlan
 
 Row = dict[str, Any]
@@ -53,14 +53,16 @@ def checked_point(given: Mapping[str, Any], plan: NumberPlan, where: str) -> Row
     kind = str(given.get("kind", "phone"))
     value = text.clean(str(given.get("value", "")), 256)
     if kind not in CONTACT_KINDS:
-        raise Invalid({f"{where}.kind": f"must be one of {', '.join(CONTACT_KINDS)}"})
+        raise Invalid({f"{where}.kind": one_of(CONTACT_KINDS)})
     if not value:
-        raise Invalid({f"{where}.value": "must not be empty"})
+        raise Invalid({f"{where}.value": REQUIRED})
     if kind == "email" and not _MAIL.match(value):
-        raise Invalid({f"{where}.value": "is no mail address; it looks like name@host.tld"})
+        mail = Wrong("is no mail address; it looks like name@host.tld", "mail")
+        raise Invalid({f"{where}.value": mail})
     key, tail = contact_key(kind, value, plan)
     if not key:
-        raise Invalid({f"{where}.value": "is no number; leave a withheld number out"})
+        number = Wrong("is no number; leave a withheld number out", "number")
+        raise Invalid({f"{where}.value": number})
     return {
         "kind": kind,
         "value": value,
@@ -97,7 +99,7 @@ def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> 
     if "birthday" in given:
         out["birthday"] = str(given["birthday"]) if given["birthday"] else None
         if out["birthday"] and not _BIRTHDAY.match(out["birthday"]):
-            errors["birthday"] = "must be a date YYYY-MM-DD"
+            errors["birthday"] = Wrong("must be a date YYYY-MM-DD", "date")
     if "custom" in given:
         custom = given["custom"] or {}
         if not isinstance(custom, Mapping) or len(audit.text(custom)) > 20_000:
@@ -115,7 +117,8 @@ def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> 
                 if str(one.get("id") or "").isdigit():
                     points.append({"id": one["id"], "unseen": True})
                 else:
-                    errors[f"contact_points.{n}.value"] = "is masked; send the whole value"
+                    whole = Wrong("is masked; send the whole value", "masked")
+                    errors[f"contact_points.{n}.value"] = whole
                 continue
             try:
                 point = checked_point(one, plan, f"contact_points.{n}")

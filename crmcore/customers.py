@@ -25,7 +25,7 @@ from typing import Any
 from crmcore import audit, customer_rows, numbers, search, text, webhooks
 from crmcore.access import Actor, mask_birthday
 from crmcore.customer_input import ADDRESS, PLAIN, checked
-from crmcore.errors import Conflict, Invalid, NotFound
+from crmcore.errors import Conflict, Invalid, NotFound, Wrong
 from crmcore.numbers import HOME, NumberPlan
 
 Row = dict[str, Any]
@@ -57,7 +57,9 @@ def create(
     actor.require("customer", "create")
     values = checked(given, plan, new=True)
     if not values.get("name") and not values.get("contact_points"):
-        raise Invalid({"name": "give a name or at least one contact point"})
+        raise Invalid(
+            {"name": Wrong("give a name or at least one contact point", "name_or_contact")}
+        )
     customer = customer_rows.next_id(conn)
     customer_rows.write(conn, customer, customer_rows.cut(values, now, actor.username))
     after = snapshot(conn, customer)

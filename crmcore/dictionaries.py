@@ -19,7 +19,7 @@ from typing import Any
 
 from crmcore import audit, text
 from crmcore.access import Actor
-from crmcore.errors import Conflict, Invalid, NotFound
+from crmcore.errors import Conflict, Invalid, NotFound, Wrong, one_of
 
 Row = dict[str, Any]
 KINDS = ("pause_reason", "disposition", "customer_role", "relation", "tag", "custom_field")
@@ -56,17 +56,18 @@ def put(
     actor.require("dictionary", "update")
     errors: dict[str, str] = {}
     if kind not in KINDS:
-        errors["kind"] = f"must be one of {', '.join(KINDS)}"
+        errors["kind"] = one_of(KINDS)
     if not _CODE.match(code):
-        errors["code"] = "small letters, digits, - and _, beginning with a letter"
+        rule = "small letters, digits, - and _, beginning with a letter"
+        errors["code"] = Wrong(rule, "code")
     extra = given.get("extra") or {}
     if not isinstance(extra, Mapping) or len(audit.text(extra)) > 5000:
         errors["extra"] = "must be an object of at most 5,000 characters"
     elif kind == "custom_field" and "extra" in given:
         if extra.get("type", "text") not in FIELD_TYPES:
-            errors["extra.type"] = f"must be one of {', '.join(FIELD_TYPES)}"
+            errors["extra.type"] = one_of(FIELD_TYPES)
         elif extra.get("type") == "choice" and not extra.get("choices"):
-            errors["extra.choices"] = "give at least one choice"
+            errors["extra.choices"] = Wrong("give at least one choice", "required")
     if errors:
         raise Invalid(errors)
     old = conn.execute(

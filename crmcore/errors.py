@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class StoreError(Exception):
     """Base of the store's errors."""
@@ -48,8 +50,34 @@ class Conflict(StoreError):
     code = "conflict"
 
 
+class Wrong(str):
+    """What is wrong with a field, in words, with a stable ``code`` and what it turns on.
+
+    Clients say it in their reader's language by the code and the ``params``.
+    """
+
+    code: str
+    params: dict[str, int | str]
+
+    def __new__(cls, text: str, code: str, **params: int | str) -> Wrong:
+        """``text`` is the English sentence."""
+        made = super().__new__(cls, text)
+        made.code = code
+        made.params = params
+        return made
+
+
+def one_of(known: Iterable[str]) -> Wrong:
+    """A value that is none of those that there are."""
+    return Wrong(f"must be one of {', '.join(known)}", "choice")
+
+
+REQUIRED = Wrong("must not be empty", "required")
+
+
 class Invalid(StoreError, ValueError):
-    """A value from outside that cannot be taken. ``errors`` names each field and what to do."""
+    """A value from outside that cannot be taken. ``errors`` names each field and what to do;
+    the texts that people meet often are :class:`Wrong`."""
 
     code = "invalid"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from crmcore import audit, customers, search, text
 from crmcore.access import Actor
-from crmcore.errors import Conflict, Invalid, NotFound
+from crmcore.errors import REQUIRED, Conflict, Invalid, NotFound
 
 Row = dict[str, Any]
 MAX_NOTE = 20_000
@@ -33,7 +33,7 @@ def add(
     who = _writable(conn, actor, customer, "create")
     body = text.clean(content, MAX_NOTE)
     if not body:
-        raise Invalid({"text": "must not be empty"})
+        raise Invalid({"text": REQUIRED})
     record = customers.row_id(contact_record) if contact_record else None
     cursor = conn.execute(
         "INSERT INTO notes(customer, contact_record, author, text, pinned, at)"

@@ -12,7 +12,7 @@ from typing import Any
 
 from crmcore import audit, customers, text, webhooks
 from crmcore.access import Actor
-from crmcore.errors import Conflict, Invalid, NotFound
+from crmcore.errors import REQUIRED, Conflict, Invalid, NotFound, one_of
 
 Row = dict[str, Any]
 _TEXT = {"title": 200, "text": 10_000, "owner": 64, "team": 64, "interaction": 256}
@@ -33,13 +33,13 @@ def _checked(conn: sqlite3.Connection, given: Mapping[str, Any]) -> Row:
         elif name == "state":
             out[name] = value
             if value not in STATES:
-                errors[name] = f"must be one of {', '.join(STATES)}"
+                errors[name] = one_of(STATES)
         elif name == "customer":
             out[name] = customers.active(conn, customers.row_id(value))["id"] if value else None
         elif name not in ("version", "id"):
             errors[name] = "is not a field of a task"
     if "title" in out and not out["title"]:
-        errors["title"] = "must not be empty"
+        errors["title"] = REQUIRED
     if "text" in out:
         out["text"] = out["text"] or ""
     if errors:

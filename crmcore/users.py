@@ -23,7 +23,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from crmcore import audit, text
 from crmcore.access import ROLES, Actor, Policy
 from crmcore.db import Database
-from crmcore.errors import Conflict, Invalid, NotFound, StoreError
+from crmcore.errors import Conflict, Invalid, NotFound, StoreError, Wrong, one_of
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -120,13 +120,13 @@ def _checked(given: Mapping[str, Any], *, new: bool) -> Row:
     if new:
         out["username"] = str(given.get("username", ""))
         if not _USERNAME.match(out["username"]):
-            errors["username"] = "1 to 64 letters, digits, '.', '_', '-' or '@'"
+            errors["username"] = Wrong("1 to 64 letters, digits, '.', '_', '-' or '@'", "user_name")
     if "name" in given:
         out["name"] = text.clean(str(given["name"] or ""), 100)
     if "role" in given or new:
         out["role"] = str(given.get("role", "agent"))
         if out["role"] not in ROLES:
-            errors["role"] = f"must be one of {', '.join(ROLES)}"
+            errors["role"] = one_of(ROLES)
     if "agent" in given:
         out["agent"] = text.clean(str(given["agent"]), 64) if given["agent"] else None
     if "teams" in given:
@@ -142,7 +142,8 @@ def _checked(given: Mapping[str, Any], *, new: bool) -> Row:
 def check_password(password: str) -> None:
     """Raise Invalid unless the password has a sensible length (NIST SP 800-63B, 5.1.1.1)."""
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Invalid({"password": f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"})
+        length = f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
+        raise Invalid({"password": Wrong(length, "length", min=MIN_PASSWORD, max=MAX_PASSWORD)})
 
 
 class Users:

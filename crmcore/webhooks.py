@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from crmcore import audit, text
 from crmcore.access import Actor
 from crmcore.db import Database
-from crmcore.errors import Conflict, Invalid, NotFound, StoreError
+from crmcore.errors import Conflict, Invalid, NotFound, StoreError, Wrong, one_of
 
 Row = dict[str, Any]
 Send = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
@@ -66,10 +66,10 @@ def _checked(url: str, events: list[str]) -> tuple[str, list[str]]:
     parts = urlsplit(text.clean(url, 1000))
     errors: dict[str, str] = {}
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        errors["url"] = "must be http(s)://host/... without a user name"
+        errors["url"] = Wrong("must be http(s)://host/... without a user name", "url")
     unknown = [one for one in events if one not in EVENTS and one != "*"]
     if unknown or not events:
-        errors["events"] = f"must be of {', '.join(EVENTS)}, or *"
+        errors["events"] = one_of((*EVENTS, "*"))
     if errors:
         raise Invalid(errors)
     return parts.geturl(), sorted(set(events))

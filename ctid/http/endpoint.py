@@ -257,7 +257,7 @@ def _parse_body(raw: bytes, model: type[BaseModel]) -> BaseModel:
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False, include_context=False)
+        details = error.errors(include_url=False, include_input=False)
         if details[0]["type"] == "json_invalid":
             raise Problem("malformed_json", details[0]["msg"]) from None
         raise _problem("body", details) from None
@@ -272,7 +272,7 @@ def _read_query(request: web.Request, model: type[BaseModel] | None) -> BaseMode
     try:
         return model.model_validate(dict(request.query))
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False, include_context=False)
+        details = error.errors(include_url=False, include_input=False)
         raise _problem("query", details) from None
 
 
@@ -286,6 +286,11 @@ def _problem(where: str, details: list[Any]) -> Problem:
             ".".join((where, *(_printable(str(part)) for part in d["loc"]))),
             str(d["type"]),
             _printable(str(d["msg"]).removeprefix("Value error, ")),
+            params={
+                name: _printable(value) if isinstance(value, str) else value
+                for name, value in d.get("ctx", {}).items()
+                if isinstance(value, str | int | float)
+            },
         )
         for d in details[:50]
     ]

@@ -59,7 +59,8 @@ _BY_STATUS = {
 class FieldError:
     """What is wrong with one field. ``field``: the path, such as ``body.status``.
 
-    ``line`` counts from 1 where the field is a text with lines.
+    ``line`` counts from 1 where the field is a text with lines. ``params``: what the code turns on
+    (``{"min": 8}``), so that a client can say it in its reader's language.
     """
 
     field: str
@@ -67,6 +68,7 @@ class FieldError:
     detail: str
     choices: tuple[str, ...] = ()
     line: int | None = None
+    params: Mapping[str, int | float | str] | None = None
 
     def data(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -75,6 +77,8 @@ class FieldError:
             out["choices"] = list(self.choices)
         if self.line is not None:
             out["line"] = self.line
+        if self.params:
+            out["params"] = dict(self.params)
         return out
 
 

@@ -500,6 +500,9 @@ class FieldProblem(Out):
     detail: str
     choices: list[str] = []
     line: int | None = None
+    params: Annotated[
+        dict[str, int | float | str], Field(description="what the code turns on, as `min`")
+    ] = {}
 
 
 class ProblemOut(Out):

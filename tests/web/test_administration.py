@@ -59,7 +59,7 @@ async def test_users_rights_and_the_trail_of_it_all(house: House, chromium: Brow
     await page.fill("[data-test=password]", "short")
     await page.fill("[data-test=name]", "王敏")
     await page.click("[data-test=save]")
-    await expect(page.locator("[data-test=problem]")).to_contain_text("password")
+    await expect(page.locator("[data-test=problem]")).to_contain_text("密码：须为")
     await page.fill("[data-test=password]", NEW_PASSWORD)
     await page.click("[data-test=save]")
     await expect(row).to_have_count(4)

@@ -53,7 +53,7 @@ async def test_a_pause_reason_is_named_offered_moved_and_retired(
     await page.fill("[data-test=entry-zh]", "外出采访")
     await page.fill("[data-test=entry-en]", "Interview outside")
     await page.click("[data-test=save-entry]")
-    await expect(page.locator("[data-test=problem]")).to_be_visible()
+    await expect(page.locator("[data-test=problem]")).to_contain_text("代码：由小写字母")
     await page.fill("[data-test=entry-code]", "outside")
     await page.click("[data-test=save-entry]")
     row = page.locator("[data-code=outside]")

@@ -5,7 +5,10 @@ const TIMEOUT_MS = 10_000
 
 export interface FieldProblem {
   field: string
+  /** Stable; what it turns on stands in `params`. */
+  code: string
   detail: string
+  params?: Record<string, string | number>
 }
 
 export class ApiError extends Error {

@@ -1,6 +1,6 @@
 /** What a failure says to a person, in the person's language. */
 import { ElMessage } from 'element-plus'
-import { ApiError } from '../api/http'
+import { ApiError, type FieldProblem } from '../api/http'
 import { i18n } from '../i18n'
 
 export function errorText(error: unknown): string {
@@ -13,9 +13,30 @@ export function errorText(error: unknown): string {
   return t('errors.unknown')
 }
 
-/** The same, and what the server says of each field, a line each. */
+/** The last word of the path that has a name: `contact_points` of `body.contact_points.0.value`. */
+function fieldName(path: string): string {
+  const { t, te } = i18n.global
+  const parts = path.split('.').filter((part) => !/^(body|query|\d+)$/.test(part))
+  for (const part of [...parts].reverse()) {
+    const keys = [`fieldName.${part}`, `customerField.${part}`, `auditField.${part}`]
+    const key = keys.find((one) => te(one, 'en'))
+    if (key !== undefined) return t(key)
+  }
+  return parts.join('.')
+}
+
+/** What is wrong with one field in the reader's language; the server's words where no text says it. */
+export function fieldText(problem: FieldProblem): string {
+  const { t, te } = i18n.global
+  const key = `fieldProblem.${problem.code}`
+  return te(key, 'en') ? t(key, problem.params ?? {}) : problem.detail
+}
+
+/** The same, and what is wrong with each field, a line each. */
 export function detailOf(error: ApiError): string {
-  const details = error.fields.map((one) => `${one.field.replace(/^body\./, '')}: ${one.detail}`)
+  const details = error.fields.map((one) =>
+    i18n.global.t('errors.of_field', { field: fieldName(one.field), what: fieldText(one) }),
+  )
   return [errorText(error), ...details].join('\n')
 }
 
