@@ -110,7 +110,7 @@ async def test_blind_to_an_agent_and_to_a_queue(
         await talk.legs.pop("agent").wait_for("disconnected")
         await there.arrives("second", there.second, state="talking", agent="a1002")
         assert await state_of(talk, "a1001") == "wrap_up"
-        await there.ends("second", ["a1001", "a1002"], "caller", "agent")
+        await there.ends("second", ["a1001", "a1002"], "caller", "agent", "second")
 
 
 async def test_blind_to_an_outside_number(open_house: OpenHouse, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_blind_to_an_outside_number(open_house: OpenHouse, tmp_path: Path)
         await talk.legs["agent"].transfer(OUTSIDE)
         await talk.legs.pop("agent").wait_for("disconnected")
         await there.arrives("super", there.outside, state="external", agent=None)
-        await there.ends("caller", ["a1001"], "caller", "agent")
+        await there.ends("caller", ["a1001"], "caller", "agent", "super")
 
 
 @pytest.mark.parametrize("to", ["1999", "nobody"])
@@ -148,7 +148,7 @@ async def test_attended_to_a_colleague(open_house: OpenHouse, tmp_path: Path, by
         await talk.legs.pop("agent").wait_for("disconnected")
         await there.arrives("second", there.second, state="talking", agent="a1002", on_hold=False)
         assert await state_of(talk, "a1001") == "wrap_up"
-        await there.ends(by, ["a1001", "a1002"], "caller", "agent")
+        await there.ends(by, ["a1001", "a1002"], "caller", "agent", "second")
 
 
 async def test_attended_to_an_outside_number(open_house: OpenHouse, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ async def test_attended_to_an_outside_number(open_house: OpenHouse, tmp_path: Pa
         await talk.legs["agent"].transfer_to_call(asked)
         await talk.legs.pop("agent").wait_for("disconnected")
         await there.arrives("super", there.outside, state="external", agent=None)
-        await there.ends("super", ["a1001"], "caller", "agent")
+        await there.ends("super", ["a1001"], "caller", "agent", "super")
 
 
 async def test_attended_through_a_queue_of_ours(open_house: OpenHouse, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ async def test_attended_and_completed_while_it_rings(
         await talk.legs.pop("agent").wait_for("disconnected")
         await there.arrives(name, phone, agent="a1002" if to == "1002" else None)
         agents = ["a1001", "a1002"] if to == "1002" else ["a1001"]
-        await there.ends("caller", agents, "caller", "agent")
+        await there.ends("caller", agents, "caller", "agent", name)
 
 
 async def test_hold_at_the_phone(open_house: OpenHouse, tmp_path: Path) -> None:
@@ -251,7 +251,14 @@ async def test_supervisors_follow_a_caller_whom_a_phone_hands_over(
                 "second": {"caller"},
                 "super": {"caller", "second"},
             }
-            await there.ends("second", ["a1001", "a1002"], "caller", "agent")
+            await talk.admin.request("PATCH", talk.path("/supervise"), {"mode": "barge"})
+            await talk.becomes(lambda i: i["supervisors"][0]["mode"] == "barge")
+            assert await talk.heard() == {
+                "caller": {"second", "super"},
+                "second": {"caller", "super"},
+                "super": {"caller", "second"},
+            }
+            await there.ends("second", ["a1001", "a1002"], "caller", "agent", "second")
 
 
 @pytest.mark.parametrize("first", ["1002", "nobody"])

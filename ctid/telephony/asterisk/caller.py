@@ -191,6 +191,8 @@ class Caller:
                 # taken note of: should ctid die from now on, it is a caller like any other
                 await session.command(encode.set_variable(encode.VAR_PATH, "in"))
                 await session.command(encode.set_variable("BLINDTRANSFER", ""))
+                self._desk.recordings.heard(self.call)  # the session before this one is over
+                await self._desk.recordings.renew(self.call, session)
             while not session.closed and not session.hung_up:
                 if not self._inbox:
                     session.acknowledge()
@@ -337,6 +339,8 @@ class Caller:
             return
         await self.session.command(encode.music_off())
         self._music = ""
+        await self._desk.recordings.renew(self.call, self.session)
+        self._desk.recordings.heard(self.call)
         # what Dial would leave behind: should ctid die meanwhile, the dialplan knows how it ended
         await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
         await self.session.command(encode.bridge(leg.channel), None)
@@ -352,6 +356,8 @@ class Caller:
         # Bridge leaves the music on, and then drops what the other side says (measured)
         await self.session.command(encode.music_off())
         self._music = ""
+        await self._desk.recordings.renew(self.call, self.session)
+        self._desk.recordings.heard(self.call)
         await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
         try:
             await self.session.command(command.line, None)
@@ -361,12 +367,15 @@ class Caller:
             self._desk.tell(translate.free_again(self.call))
 
     async def _when_free(self, command: _WhenFree) -> None:
+        # before a supervisor who waits with the caller listens to its channel
+        await self._desk.recordings.renew(self.call, self.session)
         command.then()
 
     async def _prepare(self, command: c.Offer) -> None:
         await self._back_from_talk()
         if command.caller != self._shown:
             await self._show(command.caller)
+        await self._desk.recordings.renew(self.call, self.session)
         if command.recording is not None:
             await self._desk.recordings.ready(self.call, self.session, command.recording)
 
@@ -384,11 +393,14 @@ class Caller:
         status, _, rest = reply.data.partition(",")
         cause, _, peer = rest.partition(",")
         self._talked = status == "ANSWER"
+        if self._talked:
+            self._desk.recordings.heard(self.call)
         return status, int(cause) if cause.isdigit() else 0, peer
 
     async def _send_to(self, command: c.SendTo) -> None:
         line = encode.dial_number(command.number, self._desk.trunk, command.ring_timeout_s)
         await self._back_from_talk()
+        await self._desk.recordings.renew(self.call, self.session)
         self._music = ""
         status, cause, _ = await self._dial(line)
         if not self.session.hung_up:

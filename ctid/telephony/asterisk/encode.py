@@ -320,6 +320,16 @@ def mix_monitor(path: Path) -> str:
     return agi("EXEC MixMonitor", f"{file_path(path)},Db")
 
 
+def mix_monitor_again(path: Path) -> str:
+    """EXEC MixMonitor, to go on (a) in a file that another one has begun."""
+    return agi("EXEC MixMonitor", f"{file_path(path)},Dba")
+
+
+def silence(ms: int) -> tuple[str, str]:
+    """Send the caller that much silence, whoever listens; takes the place of music."""
+    return agi("EXEC PlayTones", f"!0/{ms}"), agi("WAIT FOR DIGIT", str(ms))
+
+
 # --- what the legs carry, so that a channel list alone tells who is who after a restart -----------
 
 VAR_INTERACTION = "CTID_I"

@@ -16,13 +16,14 @@ from typing import Any
 import structlog
 
 from ctid import tasks
-from ctid.telephony.asterisk import encode
+from ctid.telephony.asterisk import encode, translate
 from ctid.telephony.asterisk.ami_protocol import AmiError, Event
 from ctid.telephony.asterisk.caller import Caller
 from ctid.telephony.asterisk.census import Facts
 from ctid.telephony.asterisk.fastagi import AgiSession
 from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
 from ctid.telephony.asterisk.supervise import Spies
+from ctid.telephony.asterisk.translate import RenewRecording
 from ctid.telephony.port import SwitchError
 from routing import commands as c
 from routing.control_facts import HoldChanged, TakenOver, TakeoverEnded
@@ -130,6 +131,37 @@ class Midcall:
                 self._join_again(call, caller, leg)
 
         caller.when_free(free)
+
+    async def renew(self, handed: RenewRecording) -> None:
+        """Part a caller from whom a phone has handed it to, and join them again: the recording
+        would lack the other's side (``Recordings.renew``). They are apart for some 0.1 s."""
+        call, leg = handed.call, handed.leg
+        caller = self._callers.get(call.uniqueid)
+        if call.gone or caller is None:
+            return
+        try:
+            if leg is not None:
+                await self._part(call)
+            else:
+                call.outside = False
+                await self.fetch(handed.uniqueid, handed.channel)
+        except (AmiError, SwitchError) as error:
+            log.info("recording_not_renewed", interaction=call.interaction, why=str(error))
+            call.outside = leg is None
+            # the other may have left meanwhile: then the session is free, and that is to be told
+            caller.when_free(lambda: self._facts.tell(translate.free_again(call)))
+            return
+        if leg is not None:
+            caller.when_free(lambda: self._join_again(call, caller, leg))
+        else:
+            caller.when_free(lambda: self._join_outside(call, caller, handed.channel))
+
+    def _join_outside(self, call: Call, caller: Caller, channel: str) -> None:
+        def joined() -> bool:
+            call.outside = True  # its end is told when the session is free
+            return not call.gone
+
+        caller.connect(channel, joined, lambda: None)
 
     async def hold(self, command: c.Hold) -> None:
         call, caller = self.there(command.interaction)

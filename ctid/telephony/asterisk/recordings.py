@@ -34,6 +34,9 @@ log = structlog.get_logger(__name__)
 CLOSE_WAITS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 STABLE_S = 0.3
 
+EMPTY_MS = 60
+"""Three packets: the first of them has Asterisk forget the recording that was stopped."""
+
 AmiAction = Callable[..., Awaitable[Any]]
 
 
@@ -42,6 +45,8 @@ class _Recording:
     recording: RecordingId
     path: Path
     started: bool = False
+    suspended: bool = False
+    fresh: bool = True  # nobody has talked with the caller since it was begun, or renewed
 
 
 def is_closed(path: Path) -> bool | None:
@@ -100,7 +105,7 @@ class Recordings:
             return
         if not path.exists():  # it ended before, and was taken away: the variable stays behind
             return
-        self._by_channel[call.uniqueid] = _Recording(recording, path, started)
+        self._by_channel[call.uniqueid] = _Recording(recording, path, started, fresh=not started)
 
     def readied(self, call: Call, recording: RecordingId) -> bool:
         """Whether it was begun, and only waits to be called started."""
@@ -121,6 +126,34 @@ class Recordings:
             self._by_channel[call.uniqueid] = _Recording(recording, path)
         else:
             log.error("recording_not_ready", interaction=call.interaction, recording=recording)
+
+    async def renew(self, call: Call, session: AgiSession) -> None:
+        """Have a recording go on before somebody else talks with the caller. Raises AgiError.
+
+        Debian's Asterisk keeps the RTP sequence number of the last voice that was written to the
+        caller, for as long as anything is hooked to its channel, and drops the next party's
+        packets from the recording while theirs are lower (docs/telephony.md).
+        """
+        held = self._by_channel.get(call.uniqueid)
+        if held is None or held.fresh:
+            return
+        held.fresh = True
+        await session.command(encode.agi("EXEC StopMixMonitor"))
+        for line in encode.silence(EMPTY_MS):
+            await session.command(line)
+        await session.command(encode.mix_monitor_again(held.path))
+        if held.suspended:
+            await self._mute(call, suspend=True)
+
+    def heard(self, call: Call) -> None:
+        """Somebody talks with the caller, or has."""
+        held = self._by_channel.get(call.uniqueid)
+        if held is not None:
+            held.fresh = False
+
+    def runs(self, call: Call) -> bool:
+        """Whether the caller's channel is being recorded."""
+        return call.uniqueid in self._by_channel
 
     async def start(self, call: Call, command: StartRecording, idle: AgiSession | None) -> None:
         """``idle``: the caller's session if no Dial runs in it. Raises SwitchError."""
@@ -180,15 +213,8 @@ class Recordings:
         held = self._by_channel.get(call.uniqueid)
         if held is None or held.recording != command.recording:
             raise SwitchError("this recording does not run")
-        fields = {
-            "Channel": encode.channel_name(call.channel),
-            "Direction": "both",
-            "State": "1" if command.suspend else "0",
-        }
-        try:
-            await self._ami("MixMonitorMute", fields, intent="record")
-        except AmiError as error:
-            raise SwitchError(str(error)) from error
+        await self._mute(call, suspend=command.suspend)
+        held.suspended = command.suspend
         self._tell(
             RecordingSuspended(
                 interaction=command.interaction,
@@ -196,6 +222,17 @@ class Recordings:
                 suspended=command.suspend,
             )
         )
+
+    async def _mute(self, call: Call, *, suspend: bool) -> None:
+        fields = {
+            "Channel": encode.channel_name(call.channel),
+            "Direction": "both",
+            "State": "1" if suspend else "0",
+        }
+        try:
+            await self._ami("MixMonitorMute", fields, intent="record")
+        except AmiError as error:
+            raise SwitchError(str(error)) from error
 
     def channel_ended(self, call: Call) -> None:
         """The caller's channel is gone: report the recording once its file is whole."""

@@ -38,6 +38,7 @@ from ctid.telephony.asterisk.translate import (
     FetchCaller,
     HangUpLeg,
     JoinLeg,
+    RenewRecording,
     Result,
 )
 from ctid.telephony.port import FactSink, LiveCall, SwitchError
@@ -240,6 +241,9 @@ class AsteriskSwitch:
                 self._callbacks.lost(item.call, item.cause)
             elif isinstance(item, FetchCaller):
                 self._orders.fetch(item.call)
+            elif isinstance(item, RenewRecording):
+                if self._recordings.runs(item.call):
+                    tasks.spawn(self._midcall.renew(item), name="renew recording")
             else:
                 self._fact(item)
 

@@ -15,6 +15,7 @@ from ctid.telephony.asterisk.translate import (
     Event,
     FetchCaller,
     HangUpLeg,
+    RenewRecording,
     Result,
     caller_gone,
     part,
@@ -93,7 +94,8 @@ def _handed_over(board: Board, call: Call, uniqueid: str, channel: str, number: 
     phone = phone_of(channel)
     if number or phone is None:
         call.outside = True
-        return [HandedOver(interaction=call.interaction, phone=NO_PHONE, number=number)]
+        told = HandedOver(interaction=call.interaction, phone=NO_PHONE, number=number)
+        return [told, RenewRecording(call, uniqueid, channel, None)]
     known = board.legs.get(uniqueid)
     if known is not None:  # it talked with the phone that had called one of our queues
         board.drop_leg(known)
@@ -111,7 +113,8 @@ def _handed_over(board: Board, call: Call, uniqueid: str, channel: str, number: 
     )
     board.add_leg(leg)
     call.talking = call.handed = leg
-    return [HandedOver(interaction=call.interaction, phone=phone, number="")]
+    told = HandedOver(interaction=call.interaction, phone=phone, number="")
+    return [told, RenewRecording(call, uniqueid, channel, leg)]
 
 
 def hold(board: Board, event: Event) -> Result:

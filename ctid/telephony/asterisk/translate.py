@@ -63,7 +63,20 @@ class FetchCaller:
     call: Call
 
 
-Result = list[Fact | HangUpLeg | JoinLeg | CustomerLost | FetchCaller]
+@dataclass(frozen=True, slots=True)
+class RenewRecording:
+    """To be done at once: a phone has connected the caller to somebody else, without our doing.
+
+    ``uniqueid`` and ``channel`` are the other's, ``leg`` too if it is a phone of the house.
+    """
+
+    call: Call
+    uniqueid: str
+    channel: str
+    leg: AgentLeg | None
+
+
+Result = list[Fact | HangUpLeg | JoinLeg | CustomerLost | FetchCaller | RenewRecording]
 
 
 def _cause(event: Event) -> int:

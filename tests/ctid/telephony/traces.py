@@ -46,7 +46,11 @@ def replay(text: str) -> tuple[list[str], list[str], Board]:
 
 def _shown(result: translate.Result) -> list[str]:
     return [
-        f"hang up {item.channel}" if isinstance(item, translate.HangUpLeg) else show(item)
+        f"hang up {item.channel}"
+        if isinstance(item, translate.HangUpLeg)
+        else "renew the recording"
+        if isinstance(item, translate.RenewRecording)
+        else show(item)
         for item in result
     ]
 
