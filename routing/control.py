@@ -149,7 +149,7 @@ def returned(floor: Floor, live: Interaction, event: str = "CallerReturned") -> 
         ask(floor, live, onward.survey)
         return
     live.move(event, State.WAITING)
-    _wait(floor, live, onward)
+    wait(floor, live, onward)
 
 
 def external_over(floor: Floor, live: Interaction, event: str, answered: bool) -> bool:
@@ -165,11 +165,12 @@ def external_over(floor: Floor, live: Interaction, event: str, answered: bool) -
     live.note_cause(f"{onward.number} could not be reached")
     live.first = True
     live.move("sent_on", State.WAITING)
-    _wait(floor, live, Onward(onward.pool))
+    wait(floor, live, Onward(onward.pool))
     return True
 
 
-def _wait(floor: Floor, live: Interaction, onward: Onward) -> None:
+def wait(floor: Floor, live: Interaction, onward: Onward) -> None:
+    """In the queue again, if need be for one agent alone at first."""
     live.onward = None
     live.rejoined = True
     agent = onward.agent

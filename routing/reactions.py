@@ -310,6 +310,8 @@ def callback_requested(floor: Floor, fact: f.CallbackRequested) -> None:
     if live is not None:
         if "CallbackRequested" not in TABLE[live.state]:
             raise UnknownTransition(f"CallbackRequested while {live.id} is {live.state}")
+        if not live.customer_here:
+            raise UnknownTransition(f"{live.id} has nobody on the line who could be called back")
         since = live.waiting_since if live.waiting_since is not None else since
     due = Promise(
         id=fact.callback,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from routing import agents, ending, offers, place, waiting
+from routing import agents, control, ending, offers, place, waiting
 from routing.agent_records import AgentRecord, Engagement
 from routing.agent_state import AgentState
 from routing.commands import OfferAccount, Outcome, RecordingGap
@@ -16,7 +16,7 @@ from routing.ids import AgentId, CustomerId, InteractionId, OfferId, PhoneId, Qu
 from routing.interaction_state import State
 from routing.model import Requirement
 from routing.plain import from_plain, to_plain
-from routing.records import Interaction
+from routing.records import Interaction, Onward
 
 Plain = dict[str, Any]
 
@@ -290,13 +290,17 @@ def control_lost(floor: Floor, live: Interaction) -> None:
 
 def returned(floor: Floor, live: Interaction) -> None:
     """Under control again: on from where it was."""
-    if live.answered_at is not None and live.entry is None:
+    if live.adrift_from in (State.TALKING, State.MOVING) and live.pool is not None:
+        # On hold, or on the way to somebody, when ctid ended: the agent's leg has gone with it, and
+        # the dialplan keeps nobody whose conversation was over. So this caller comes first.
+        live.note_cause("the conversation was interrupted by a restart")
+        live.first = True
+        live.move("CallerReturned", State.WAITING)
+        control.wait(floor, live, Onward(live.pool))
+    elif live.answered_at is not None and live.entry is None:
         live.move("CallerReturned", State.ENTERING)
         ending.release(floor, live, "released", Outcome.ANSWERED)
-        return
-    if live.entry is not None:
-        live.move("CallerReturned", State.WAITING)
     else:
-        live.move("CallerReturned", State.ENTERING)
-    floor.movers.append(live)
-    floor.touch(live)
+        live.move("CallerReturned", State.ENTERING if live.entry is None else State.WAITING)
+        floor.movers.append(live)
+        floor.touch(live)

@@ -35,6 +35,7 @@ from routing.model import (
 from routing.skills import merged
 from tests.routing.playbook import play
 from tests.routing.samples import NOON, agent, house, open_house, queue
+from tests.routing.test_control_branches import I, talking
 
 pytestmark = pytest.mark.unit
 
@@ -531,3 +532,40 @@ def test_a_relax_step_that_changes_nothing_starts_no_timer() -> None:
     engine = open_house((queue(relax=(RelaxStep(after_s=5, drop_all=True),)),), ())
     every = play(engine, ">> InteractionArrived interaction=i caller=1 did=news")
     assert all(getattr(c, "timer", "") != "i:stage" for c in every)
+
+
+@pytest.mark.parametrize("on_the_way", [False, True])
+def test_a_caller_who_was_on_hold_when_we_ended_is_served_first(on_the_way: bool) -> None:
+    sent = ">> TransferRequested interaction=i by=li kind=queue to=sport\n<< BringBack"
+    engine = talking(sent if on_the_way else "")
+    fresh = open_house((queue(), queue("sport")), (agent("1"), agent("2", "news", "sport")))
+    found = InteractionRestored(interaction=I, snapshot=engine.snapshot(I), present=True)
+    fresh.handle(found, NOON + 9)
+    play(
+        fresh,
+        """
+        >> CallerReturned interaction=i
+        << Offer interaction=i queue=news
+        """,
+        now=NOON + 9,
+    )
+
+
+def test_a_caller_who_was_being_released_when_we_ended_is_released() -> None:
+    engine = talking(">> AgentHungUp interaction=i agent=1\n<< Release interaction=i")
+    fresh = open_house((queue(),), (agent("1"),))
+    found = InteractionRestored(interaction=I, snapshot=engine.snapshot(I), present=True)
+    fresh.handle(found, NOON + 9)
+    play(fresh, ">> CallerReturned interaction=i\n<< Release interaction=i", now=NOON + 9)
+
+
+def test_who_is_called_out_of_the_blue_has_nothing_to_be_called_back_for() -> None:
+    play(
+        open_house((queue(),), (agent("1"),)),
+        """
+        >> PhoneStateChanged phone=p1 state=idle
+        >> CallRequested callback=c agent=1 queue=news number=138 by=li
+        << Offer interaction=c
+        >> CallbackRequested callback=b queue=news number=138 interaction=c !!
+        """,
+    )

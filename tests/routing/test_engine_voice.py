@@ -610,32 +610,6 @@ def test_an_agent_who_answered_while_nobody_watched_is_found_talking() -> None:
     )
 
 
-def test_a_restored_caller_whose_agent_has_left_is_released() -> None:
-    engine = open_house((queue(),), (agent("1"),))
-    play(
-        engine,
-        """
-        >> InteractionArrived interaction=i did=news caller=1
-        << Offer targets=1
-        >> OfferAnswered interaction=i offer=i.o1 agent=1
-        << StartRecording agent=1
-        """,
-    )
-    fresh, kept = reopened(engine)
-    fact = InteractionRestored(interaction=InteractionId("i"), snapshot=kept["i"], present=True)
-    fresh.handle(fact, NOON + 101)
-    play(
-        fresh,
-        """
-        at 102
-        >> CallerReturned interaction=i
-        << Release interaction=i
-        >> CallerHungUp interaction=i
-        << FileContactRecord account.outcome=answered
-        """,
-    )
-
-
 def test_a_lost_control_session_keeps_the_place() -> None:
     engine = open_house((queue(),), (agent("1"),))
     play(

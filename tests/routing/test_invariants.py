@@ -272,7 +272,7 @@ class House(RuleBasedStateMachine):
                 f.WrapUpExtended(agent=name, extra_s=5),
                 f.DispositionSet(interaction=view.interaction, agent=name, code="ok"),
             )[pick % 3]
-            self.world.feed(fact)
+            self._try(fact)  # refused while the queue's disposition is owed
 
     @rule(pick=NUMBERS)
     def call_me_back(self, pick: int) -> None:

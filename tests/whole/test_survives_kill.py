@@ -18,12 +18,14 @@ from sim.phones.audio import power
 from sim.phones.softphone import PhoneProcess, answer_policy, tone
 from sim.phones.udp import AgentPool, CallerPool, UdpCall
 from tests.whole.conftest import DID, OpenHouse, queues_toml, until
+from tests.whole.talk import nothing_left
 
 pytestmark = pytest.mark.asterisk
 
 TALKING = 10
 WAITING = 30
 KILLS = 10
+LIVE = "/interactions?state=live"
 
 
 def number(n: int) -> str:
@@ -173,3 +175,44 @@ async def test_a_recording_outlives_a_kill(open_house: OpenHouse) -> None:
         samples = array("h", wav.readframes(wav.getnframes()))
     assert power(samples[0::2], 440, 8000) > 0.5
     assert power(samples[1::2], 1000, 8000) > 0.5
+
+
+@pytest.mark.parametrize("asked", ["hold", "consult"])
+async def test_a_kill_while_the_caller_hears_music(open_house: OpenHouse, asked: str) -> None:
+    """Hold and consultation end with ctid: the caller keeps the call, and is served first."""
+    house = await open_house(queues_toml(["1001", "1002"]), agents=2)
+    admin = await house.login("admin")
+    policy = answer_policy(0.1, audio=tone(1000))
+    async with (
+        PhoneProcess.agent(house.info, "1001", policy=policy) as phone,
+        PhoneProcess.agent(house.info, "1002", policy=policy) as other,
+        PhoneProcess.caller(house.info) as caller,
+    ):
+        await admin.available("a1001", "1001")
+        await until(admin, "/agents", lambda agents: all(a["phone_reachable"] for a in agents))
+        call = await caller.call(DID, caller="13800138000", audio=tone(440))
+        leg = await phone.incoming()
+        [item] = await until(admin, LIVE, lambda i: [x["state"] for x in i] == ["talking"])
+        if asked == "hold":
+            await admin.post(f"/interactions/{item['id']}/hold")
+            await until(admin, LIVE, lambda i: i[0]["on_hold"])
+        else:
+            body = {"kind": "agent", "to": "a1002"}
+            await admin.post(f"/interactions/{item['id']}/consult", body)
+            asked_one = await other.incoming()
+            await until(admin, LIVE, lambda i: i[0]["consult"] == "private")
+        await house.kill_daemon()
+        await house.start_daemon()
+        admin = await house.login("admin")
+        if asked == "consult":  # they talk on, undisturbed, until one of them is through
+            await until(admin, LIVE, lambda i: [x["state"] for x in i] == ["waiting"])
+            await asked_one.hangup()
+        await leg.wait_for("disconnected")
+        again = await phone.incoming()
+        [item] = await until(admin, LIVE, lambda i: [x["state"] for x in i] == ["talking"])
+        assert item["agent"] == "a1001"
+        await again.hangup()
+        await call.wait_for("disconnected")
+        [record] = await until(admin, "/contact-records", lambda i: len(i) == 1)
+        assert (record["outcome"], set(record["agents"])) == ("answered", {"a1001"})
+    await nothing_left(house)

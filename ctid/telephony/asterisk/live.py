@@ -11,6 +11,7 @@ from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, phone_of
 from routing.ids import AgentId, InteractionId
 
 VAR_DID = "CTID_DID"
+SEAT = ("ctid-agi", "seat")
 VAR_RECORDING = "MIXMONITOR_FILENAME"  # set by MixMonitor
 STATUS = {
     "Variables": ",".join([encode.VAR_INTERACTION, encode.VAR_PATH, VAR_DID, VAR_RECORDING]),
@@ -20,12 +21,16 @@ STATUS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One channel of the list. ``bridge`` is empty when it is connected to nobody."""
+    """One channel of the list. ``bridge`` is empty when it is connected to nobody.
+
+    ``seated``: brought into a seat, where it ends unless somebody takes it from there.
+    """
 
     channel: str
     uniqueid: str
     up: bool
     bridge: str
+    seated: bool
     number: str
     name: str
     did: str
@@ -52,6 +57,7 @@ def read_rows(messages: Iterable[Any]) -> list[Row]:
                 uniqueid=message.uniqueid,
                 up=message.channelstate == "6",
                 bridge=message.bridgeid,
+                seated=(message.context, message.exten) == SEAT,
                 number=message.calleridnum,
                 name=message.calleridname,
                 did=variables.get(VAR_DID) or message.dnid,
@@ -83,7 +89,7 @@ def pair_up(rows: list[Row], board: Board) -> tuple[list[Seen], list[Row]]:
         mark = row.variables.get(encode.VAR_INTERACTION, "")
         if row.bridge:
             by_bridge.setdefault(row.bridge, []).append(row)
-        elif row.up and mark and not row.variables.get(encode.VAR_PATH):
+        elif row.up and mark and not row.seated and not row.variables.get(encode.VAR_PATH):
             answered.setdefault(mark, []).append(row)
     seen, ringing = [], []
     for row in rows:

@@ -62,6 +62,14 @@ def test_an_answer_whose_bridge_is_still_being_made() -> None:
     assert seen.agent_row.channel == LEG
 
 
+def test_a_leg_in_its_seat_is_not_about_to_be_connected() -> None:
+    seat = status(LEG, "1.2", CTID_I="1.1")
+    seat["Context"], seat["Exten"] = "ctid-agi", "seat"
+    rows = live.read_rows([status(CALLER, "1.1", CTID_PATH="in", CTID_I="1.1"), seat])
+    ((seen,), ringing) = live.pair_up(rows, Board())
+    assert (seen.agent_row, ringing) == (None, [])
+
+
 def test_a_phone_that_rings_is_not_a_partner() -> None:
     rows = live.read_rows(
         [
