@@ -137,6 +137,13 @@ def test_nobody_or_somebody_of_whom_nothing_is_known() -> None:
     assert _pool(engine, "a").expected_wait((AT,)) is None
 
 
+def test_a_line_whose_agents_have_all_gone_takes_nothing() -> None:
+    engine = _engine({"ab": 1, "ac!": 1})
+    for n in range(5):
+        _arrive(engine, "c", AT + n)
+    assert _mid_s(engine, "a", AT + 60) == pytest.approx(180)
+
+
 def test_more_crews_than_are_looked_at() -> None:
     """The biggest crews stand for the rest, also where none of these is at work."""
     several = "bcdefghijklmnopqrstuvwxyz"[: MAX_CREWS + 4]
