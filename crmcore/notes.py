@@ -16,7 +16,9 @@ from crmcore.errors import REQUIRED, Conflict, Invalid, NotFound
 
 Row = dict[str, Any]
 MAX_NOTE = 20_000
-_MENTION = re.compile(r"(?<![\w@.])@([\w.-]{1,64})")
+# Not behind a Latin letter or digit, as in a mail address; Chinese writes no space before it.
+_MENTION = re.compile(r"(?<![A-Za-z0-9_@.])@([\w.-]{1,64})")
+_LATIN = re.compile(r"[A-Za-z0-9_.-]*")
 
 
 def add(
@@ -61,8 +63,7 @@ def _writable(conn: sqlite3.Connection, actor: Actor, customer: object, action: 
 def _mention(
     conn: sqlite3.Connection, actor: Actor, note: int, customer: int, body: str, now: float
 ) -> None:
-    # a full stop behind a name ends the sentence
-    named = {one for name in _MENTION.findall(body) for one in (name, name.rstrip(".-"))}
+    named = {one for word in _MENTION.findall(body) for one in _names(word)}
     told = {
         row[0]
         for row in conn.execute(
@@ -79,6 +80,12 @@ def _mention(
         "INSERT OR IGNORE INTO mentions(note, username, at) VALUES (?,?,?)",
         [(note, one, now) for one in sorted(told - {actor.username})],
     )
+
+
+def _names(word: str) -> set[str]:
+    """Whom the word behind ``@`` may mean: it may end a sentence, or Chinese may follow it."""
+    latin = _LATIN.match(word)
+    return {word, word.rstrip(".-"), latin[0].rstrip(".-") if latin else ""}
 
 
 def _row(conn: sqlite3.Connection, note: object) -> sqlite3.Row:

@@ -60,10 +60,12 @@ def test_mentions_and_watchers_are_told_once(conn: sqlite3.Connection) -> None:
     assert notes.of_customer(conn, LI, who) == []
 
 
-def test_a_full_stop_behind_a_name_ends_the_sentence(conn: sqlite3.Connection) -> None:
-    users(conn, "li", "wu", "j.doe")
+def test_a_name_is_found_without_spaces_around_it(conn: sqlite3.Connection) -> None:
+    users(conn, "li", "wu", "j.doe", "小明")
     note = notes.add(conn, WU, customer(conn), "Ask @li. Or @j.doe, or @li.wu.", 2.0)
     assert note["mentions"] == ["j.doe", "li"]
+    note = notes.add(conn, WU, customer(conn), "请@li回电，抄送@小明。", 2.0)
+    assert note["mentions"] == ["li", "小明"]
 
 
 def test_colleagues_are_those_who_may_read_notes(conn: sqlite3.Connection) -> None:

@@ -234,8 +234,6 @@ export const crm = {
     }),
   timeline: (customer: string, type: string, cursor: string | null) =>
     http.get<Page<Entry>>(`/customers/${id(customer)}/timeline`, { type, cursor, limit: 30 }),
-  addNote: (customer: string, text: string) =>
-    http.post<unknown>(`/customers/${id(customer)}/notes`, { text }),
   consents: (customer: string) => http.get<Page<Consent>>(`/customers/${id(customer)}/consents`),
   addConsent: (
     customer: string,

@@ -16,6 +16,8 @@ export interface Me {
   language: string | null
   /** What the CRM lets this role do at all: actions by kind of thing. */
   rights?: Record<string, string[]>
+  /** Groups of fields that this role sees masked. */
+  masks?: string[]
 }
 
 export interface AgentView {

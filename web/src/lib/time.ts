@@ -63,6 +63,11 @@ export function fullMoment(iso: string | null | undefined, locale: string): stri
   }).format(new Date(value))
 }
 
+/** The day alone. */
+export function dayOf(iso: string, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { year: 'numeric', month: 'short', day: 'numeric' }).format(new Date(iso))
+}
+
 /** Local midnight of the day of `nowMs`, as ISO in UTC. */
 export function startOfDay(nowMs: number): string {
   const day = new Date(nowMs)

@@ -1,7 +1,7 @@
 /** News of the event stream for the pages that are open: who is not here has nothing to do. */
 import { onBeforeUnmount } from 'vue'
 
-const NEWS = new Set(['callback', 'import', 'reminder', 'contact_record', 'dictionary', 'export', 'webhook'])
+const NEWS = new Set(['callback', 'import', 'reminder', 'mention', 'contact_record', 'dictionary', 'export', 'webhook'])
 type Listener = (data: unknown) => void
 const listeners = new Map<string, Set<Listener>>()
 
