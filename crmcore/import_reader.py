@@ -184,7 +184,7 @@ def main() -> None:
             _send(output, _ROWS, frame)
         _send(output, _END, None)
     except Invalid as error:
-        _send(output, _INVALID, error.errors)
+        _send(output, _INVALID, {name: str(text) for name, text in error.errors.items()})
 
 
 if __name__ == "__main__":
