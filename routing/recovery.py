@@ -282,6 +282,7 @@ def control_lost(floor: Floor, live: Interaction) -> None:
     offers.give_up(floor, live, "control_lost")
     if live.entry is not None:
         place.leave_line(floor, live)
+    live.adrift_from = live.state
     live.move("ControlLost", State.ADRIFT)
     live.after = ""
     live.music = False

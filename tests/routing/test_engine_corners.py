@@ -551,6 +551,25 @@ def test_a_caller_who_was_on_hold_when_we_ended_is_served_first(on_the_way: bool
     )
 
 
+def test_what_was_before_a_restart_counts_once() -> None:
+    snapshot = talking("").snapshot(I)
+    fresh = open_house((queue(), queue("sport")), (agent("1"),), available="")
+    fresh.handle(InteractionRestored(interaction=I, snapshot=snapshot, present=True), NOON + 9)
+    play(
+        fresh,
+        """
+        >> CallerReturned interaction=i
+        >> ControlLost interaction=i
+        >> CallerReturned interaction=i
+        >> CallerHungUp interaction=i cause=16
+        << FileContactRecord
+        """,
+        now=NOON + 9,
+    )
+    news = fresh.queue_view(QueueId("news"), NOON + 9)
+    assert (news.waiting, news.entered) == (0, 1)
+
+
 def test_a_caller_who_was_being_released_when_we_ended_is_released() -> None:
     engine = talking(">> AgentHungUp interaction=i agent=1\n<< Release interaction=i")
     fresh = open_house((queue(),), (agent("1"),))
