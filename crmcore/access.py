@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from crmcore import numbers
+from crmcore import numbers, text
 from crmcore.errors import Forbidden, NotFound
 
 
@@ -247,6 +247,14 @@ class Actor:
         # an account's name may be a telephone number
         return self.text(value) if kind != "email" or not self.sees("phone") else value
 
+    def may_search(self, words: str) -> bool:
+        """Whether free text may be searched by these words, and they may be shown where others
+        have searched by them: where numbers and mail addresses in it are masked, only Chinese ones.
+        """
+        if not self.masks & {"phone", "email", "notes"}:
+            return True
+        return not any(char.isalnum() and not text.is_han(char) for char in text.fold(words))
+
     def masked_values(self, value: Any, kind: str = "") -> Any:
         """A whole JSON value (audit, undo, export of rows) with every masked field masked."""
         if not self.masks:
@@ -263,6 +271,8 @@ class Actor:
             if name == "birthday" or (name in _ADDRESS_KEYS and not self.sees("address")):
                 return None
             return self.masked_values(value)
+        if name == "q" and not self.may_search(value):
+            return mask_tail("")
         if name in ("value", "key", "display") and kind:
             return self.contact_value(kind, value)
         if name in _PHONE_KEYS and name != "caller_name":

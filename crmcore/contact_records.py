@@ -19,7 +19,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crmcore import audit, callbacks, customers, matching, numbers, search, text, webhooks
+from crmcore import audit, callbacks, customers, matching, numbers, text, webhooks
 from crmcore.access import Actor, Scope
 from crmcore.errors import Conflict, Invalid, NotFound
 from crmcore.numbers import HOME, NumberPlan
@@ -408,7 +408,7 @@ def page(
             values.append(_number(name, value))
         elif name == "q":
             parts.append("r.id IN (SELECT rowid FROM record_fts WHERE record_fts MATCH ?)")
-            asked = text.match_expression(value) if search.askable(actor, value) else ""
+            asked = text.match_expression(value) if actor.may_search(value) else ""
             values.append(asked or '""')
         elif name == "has_recording":
             parts.append(

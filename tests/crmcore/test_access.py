@@ -278,3 +278,16 @@ def test_the_audit_is_append_only(conn: sqlite3.Connection) -> None:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             conn.execute(statement)
     assert json.loads(conn.execute("SELECT after FROM audit").fetchone()[0])["name"] == "甲"
+
+
+@pytest.mark.parametrize(("words", "shown"), [("secret.mouth", "****"), ("张三", "张三")])
+def test_words_that_others_searched_by_are_as_secret_as_what_they_find(
+    conn: sqlite3.Connection, words: str, shown: str
+) -> None:
+    audit.note(conn, SYSTEM, "export", "customer", "list", 1.0, after={"filters": {"q": words}})
+    policy = Policy(
+        {("supervisor", "audit", "read"): Scope.ALL}, {"supervisor": frozenset({"email"})}
+    )
+    masked = Actor(username="sue", role="supervisor", policy=policy)
+    assert audit.entries(conn, masked)[0]["after"] == {"filters": {"q": shown}}
+    assert audit.entries(conn, SYSTEM)[0]["after"] == {"filters": {"q": words}}
