@@ -9,13 +9,13 @@ from pydantic import Field
 from crmcore import audit
 from ctid.access import Action
 from ctid.http import crm
-from ctid.http.crm_models import Code, CustomerCursor, Limit
+from ctid.http.crm_models import Code, RowPage
 from ctid.http.endpoint import Call, Endpoint, Result
-from ctid.http.models import Id, In, Out, Time
+from ctid.http.models import Id, Out, Time
 from ctid.view_json import iso
 
 
-class AuditQuery(In):
+class AuditQuery(RowPage):
     """Which entries."""
 
     entity: Code | None = None
@@ -23,8 +23,6 @@ class AuditQuery(In):
     username: Code | None = None
     action: Code | None = None
     refused: Annotated[bool, Field(description="only what was not allowed or possible")] = False
-    limit: Limit = 50
-    cursor: CustomerCursor = ""
 
 
 class AuditEntry(Out):

@@ -11,7 +11,7 @@ from crmcore import callbacks
 from crmcore.access import Actor, Scope
 from ctid.access import Action, Viewer
 from ctid.http import crm
-from ctid.http.crm_models import Code, CustomerCursor, Limit, Prose
+from ctid.http.crm_models import Code, Prose, RowPage
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.models import Id, In, Out, Time
 
@@ -20,14 +20,12 @@ ResultCode = Literal[
 ]
 
 
-class CallbackQuery(In):
+class CallbackQuery(RowPage):
     """Which entries. `open`: also those that are taken."""
 
     state: Literal["open", "done", "all"] = "open"
     queue: Id | None = None
     owner: Annotated[Code | None, Field(description="user name; `me`: one's own")] = None
-    limit: Limit = 50
-    cursor: CustomerCursor = ""
 
 
 class Callback(Out):
@@ -87,7 +85,7 @@ async def list_callbacks(call: Call) -> Result:
         state=query.state,
         queue=query.queue,
         owner=owner,
-        cursor=int(query.cursor or 0),
+        cursor=query.after,
         limit=query.limit,
     )
     return crm.items(rows, following)

@@ -20,6 +20,18 @@ EntryType = Literal["contact_record", "note", "task", "callback", "consent", "ch
 Limit = Annotated[int, Field(ge=1, le=200)]
 
 
+class RowPage(In):
+    """A page of rows in the order of their ids; `cursor` as the page before it gave it."""
+
+    limit: Limit = 50
+    cursor: CustomerCursor = ""
+
+    @property
+    def after(self) -> int:
+        """The id that the page goes on from; 0: from the beginning."""
+        return int(self.cursor or 0)
+
+
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(one_line)]
 Short = Annotated[str, StringConstraints(max_length=64), AfterValidator(one_line)]
 Prose = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(lines)]

@@ -9,18 +9,11 @@ from crmcore.access import Actor
 from ctid.access import Action
 from ctid.http import crm
 from ctid.http.audit import actor_of
-from ctid.http.crm_models import Customer, CustomerCursor, CustomerPage, Limit, RowId
+from ctid.http.crm_models import Customer, CustomerPage, RowId, RowPage
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.errors import Problem
 from ctid.http.models import In, Out, Time
 from ctid.view_json import row_json
-
-
-class DuplicateQuery(In):
-    """A page of the queue."""
-
-    limit: Limit = 50
-    cursor: CustomerCursor = ""
 
 
 class Duplicate(Out):
@@ -82,10 +75,8 @@ class MergePage(Out):
 
 async def list_duplicates(call: Call) -> Result:
     """Open pairs, best first."""
-    query = call.query(DuplicateQuery)
-    rows, following = await crm.read(
-        call, duplicates.page, cursor=int(query.cursor or 0), limit=query.limit
-    )
+    query = call.query(RowPage)
+    rows, following = await crm.read(call, duplicates.page, cursor=query.after, limit=query.limit)
     return crm.items(rows, following)
 
 
@@ -121,10 +112,8 @@ async def merge_customers(call: Call) -> Result:
 
 async def all_merges(call: Call) -> Result:
     """Newest first."""
-    query = call.query(DuplicateQuery)
-    rows, following = await crm.read(
-        call, merge.page, cursor=int(query.cursor or 0), limit=query.limit
-    )
+    query = call.query(RowPage)
+    rows, following = await crm.read(call, merge.page, cursor=query.after, limit=query.limit)
     return crm.items(rows, following)
 
 
@@ -151,7 +140,7 @@ ENDPOINTS = (
         summary="Customers that may be one",
         handler=list_duplicates,
         action=Action.CRM,
-        query=DuplicateQuery,
+        query=RowPage,
         answer=DuplicatePage,
         problems=("forbidden",),
     ),
@@ -199,7 +188,7 @@ ENDPOINTS = (
         summary="What was merged",
         handler=all_merges,
         action=Action.CRM,
-        query=DuplicateQuery,
+        query=RowPage,
         answer=MergePage,
         problems=("forbidden",),
     ),

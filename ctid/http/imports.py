@@ -13,7 +13,7 @@ from crmcore import import_map, importing, tabular
 from ctid.access import Action
 from ctid.http import crm, uploads
 from ctid.http.audit import actor_of
-from ctid.http.crm_models import CustomerCursor, Limit
+from ctid.http.crm_models import RowPage
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.models import In, Line, Out, Time
 
@@ -119,13 +119,6 @@ class Import(Out):
     finished_at: Time | None
 
 
-class ImportQuery(In):
-    """A page of the imports."""
-
-    limit: Limit = 50
-    cursor: CustomerCursor = ""
-
-
 class ImportPage(Out):
     """Imports, newest first."""
 
@@ -187,10 +180,8 @@ async def import_fields(call: Call) -> Result:
 
 async def list_imports(call: Call) -> Result:
     """Newest first."""
-    query = call.query(ImportQuery)
-    rows, following = await crm.read(
-        call, importing.page, cursor=int(query.cursor or 0), limit=query.limit
-    )
+    query = call.query(RowPage)
+    rows, following = await crm.read(call, importing.page, cursor=query.after, limit=query.limit)
     return crm.items(rows, following)
 
 
@@ -282,7 +273,7 @@ ENDPOINTS = (
         summary="Imports that were run",
         handler=list_imports,
         action=Action.CRM,
-        query=ImportQuery,
+        query=RowPage,
         answer=ImportPage,
         problems=("forbidden",),
     ),

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from crmcore import tasks
 from ctid.access import Action
 from ctid.http import crm
-from ctid.http.crm_models import Code, CustomerCursor, Limit, Prose, RowId, Short
+from ctid.http.crm_models import Code, Prose, RowId, RowPage, Short
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.models import Id, In, Line, Out, Time
 
@@ -18,15 +18,13 @@ Title = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
 Body = Annotated[Prose, StringConstraints(max_length=10_000)]
 
 
-class TaskQuery(In):
+class TaskQuery(RowPage):
     """Which tasks."""
 
     state: Literal["open", "done", "cancelled", "all"] = "open"
     owner: Annotated[Code | None, Field(description="user name; `me`: one's own")] = None
     customer: RowId | None = None
     due_before: Annotated[AwareDatetime | None, Field(description="with zone")] = None
-    limit: Limit = 50
-    cursor: CustomerCursor = ""
 
 
 class TaskBody(In):
@@ -92,7 +90,7 @@ async def list_tasks(call: Call) -> Result:
         owner=call.viewer.username if query.owner == "me" else query.owner,
         customer=query.customer,
         due_before=query.due_before.timestamp() if query.due_before else None,
-        cursor=int(query.cursor or 0),
+        cursor=query.after,
         limit=query.limit,
     )
     return crm.items(rows, following)

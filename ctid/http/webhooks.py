@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from crmcore import webhooks
 from ctid.access import Action
 from ctid.http import crm
-from ctid.http.crm_models import Code, CustomerCursor, Limit
+from ctid.http.crm_models import Code, RowPage
 from ctid.http.endpoint import Call, Endpoint, Result
 from ctid.http.models import In, Out, Time
 
@@ -58,12 +58,10 @@ class WebhookPage(Out):
     events: list[str]
 
 
-class DeliveryQuery(In):
+class DeliveryQuery(RowPage):
     """Which deliveries."""
 
     state: State | None = None
-    limit: Limit = 50
-    cursor: CustomerCursor = ""
 
 
 class Delivery(Out):
@@ -147,7 +145,7 @@ async def list_deliveries(call: Call) -> Result:
         webhooks.deliveries,
         call.path_id(),
         state=query.state,
-        cursor=int(query.cursor or 0),
+        cursor=query.after,
         limit=query.limit,
     )
     return crm.items(rows, following)
