@@ -337,12 +337,7 @@ class Caller:
         self._desk.tell(translate.joined(leg))
         if self.call.talking is not leg:
             return
-        await self.session.command(encode.music_off())
-        self._music = ""
-        await self._desk.recordings.renew(self.call, self.session)
-        self._desk.recordings.heard(self.call)
-        # what Dial would leave behind: should ctid die meanwhile, the dialplan knows how it ended
-        await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
+        await self._make_way()
         await self.session.command(encode.bridge(leg.channel), None)
         self._talked = True
         # Bridge says 0 whoever ended it; if it was the caller, HANGUP comes before this answer
@@ -353,18 +348,23 @@ class Caller:
     async def _connect(self, command: _Connect) -> None:
         if not command.joined():
             return
-        # Bridge leaves the music on, and then drops what the other side says (measured)
-        await self.session.command(encode.music_off())
-        self._music = ""
-        await self._desk.recordings.renew(self.call, self.session)
-        self._desk.recordings.heard(self.call)
-        await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
+        await self._make_way()
         try:
             await self.session.command(command.line, None)
         finally:
             self._talked = True
             command.parted()
             self._desk.tell(translate.free_again(self.call))
+
+    async def _make_way(self) -> None:
+        """For somebody who is connected to the caller otherwise than by Dial."""
+        # Bridge leaves the music on, and then drops what the other side says (measured)
+        await self.session.command(encode.music_off())
+        self._music = ""
+        await self._desk.recordings.renew(self.call, self.session)
+        self._desk.recordings.heard(self.call)
+        # what Dial would leave behind: should ctid die meanwhile, the dialplan knows how it ended
+        await self.session.command(encode.set_variable("DIALSTATUS", "ANSWER"))
 
     async def _when_free(self, command: _WhenFree) -> None:
         # before a supervisor who waits with the caller listens to its channel

@@ -141,8 +141,7 @@ class Consults:
             "Exten": "s",
             "Priority": "1",
             "ExtraChannel": encode.channel_name(agent.channel),
-            "ExtraContext": "ctid-agi",
-            "ExtraExten": "seat",
+            **{f"Extra{name}": value for name, value in encode.SEAT.items()},
             "ExtraPriority": "1",
         }
         await self._ami("Redirect", fields, intent="swap")

@@ -242,9 +242,13 @@ def originate_spy(
     return {**leg, "Context": "ctid-spy", "Exten": "s", "Variable": variables}
 
 
+SEAT = {"Context": "ctid-agi", "Exten": "seat"}
+"""Where a leg has an AGI session of its own, apart from the caller."""
+
+
 def originate_seat(uniqueid: str, phone: PhoneId, shown: Party) -> dict[str, str]:
     """Fields of AMI Originate: ring a phone and seat it in an AGI session of its own."""
-    return {**_phone_leg(uniqueid, phone, shown), "Context": "ctid-agi", "Exten": "seat"}
+    return {**_phone_leg(uniqueid, phone, shown), **SEAT}
 
 
 def originate_outside(uniqueid: str, number: str, trunk: str) -> dict[str, str]:
@@ -252,8 +256,7 @@ def originate_outside(uniqueid: str, number: str, trunk: str) -> dict[str, str]:
     to = f"{_matches(_NUMBER, 'number', number)}@{_matches(_TRUNK, 'trunk', trunk)}"
     return {
         "Channel": f"PJSIP/{to}",
-        "Context": "ctid-agi",
-        "Exten": "seat",
+        **SEAT,
         "Priority": "1",
         "Timeout": "45000",
         "ChannelId": _matches(_PHONE, "unique id", uniqueid),

@@ -11,7 +11,6 @@ from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, phone_of
 from routing.ids import AgentId, InteractionId
 
 VAR_DID = "CTID_DID"
-SEAT = ("ctid-agi", "seat")
 VAR_RECORDING = "MIXMONITOR_FILENAME"  # set by MixMonitor
 STATUS = {
     "Variables": ",".join([encode.VAR_INTERACTION, encode.VAR_PATH, VAR_DID, VAR_RECORDING]),
@@ -57,7 +56,7 @@ def read_rows(messages: Iterable[Any]) -> list[Row]:
                 uniqueid=message.uniqueid,
                 up=message.channelstate == "6",
                 bridge=message.bridgeid,
-                seated=(message.context, message.exten) == SEAT,
+                seated={"Context": message.context, "Exten": message.exten} == encode.SEAT,
                 number=message.calleridnum,
                 name=message.calleridname,
                 did=variables.get(VAR_DID) or message.dnid,

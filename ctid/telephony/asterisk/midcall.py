@@ -202,8 +202,7 @@ class Midcall:
     async def _seat(self, channel: str) -> None:
         fields = {
             "Channel": encode.channel_name(channel),
-            "Context": "ctid-agi",
-            "Exten": "seat",
+            **encode.SEAT,
             "Priority": "1",
         }
         await self._ami("Redirect", fields, intent="seat")
