@@ -46,11 +46,18 @@ def answer_policy(
     audio: Event | None = None,
     record: Path | str | None = None,
     hangup_after_s: float | None = None,
+    lines: int = 0,
+    leaves_after_s: float = 0.0,
 ) -> Event:
-    """Ring ``after_s`` seconds, answer, play ``audio``; ``{call}`` in ``record`` is numbered."""
+    """Ring ``after_s`` seconds, answer, play ``audio``; ``{call}`` in ``record`` is numbered.
+
+    ``lines``: who has so many calls is busy (486); 0: takes any that comes. ``leaves_after_s``: so
+    long after a transfer has succeeded (NOTIFY) the phone hangs up.
+    """
     return {
         "mode": "answer", "after_s": after_s, "audio": audio,
         "record": str(record) if record else None, "hangup_after_s": hangup_after_s,
+        "lines": lines, "leaves_after_s": leaves_after_s,
     }  # fmt: skip
 
 
@@ -246,7 +253,13 @@ class PhoneProcess:
 
     async def incoming(self, *, timeout_s: float = 10.0) -> PhoneCall:
         """The next call that comes in."""
-        event = await self.wait_for("incoming", timeout_s=timeout_s)
+        return self._call_of(await self.wait_for("incoming", timeout_s=timeout_s))
+
+    async def connected(self, *, timeout_s: float = 10.0) -> PhoneCall:
+        """The next call that is answered, after any number of refused ones."""
+        return self._call_of(await self.wait_for("connected", timeout_s=timeout_s))
+
+    def _call_of(self, event: Event) -> PhoneCall:
         return PhoneCall(self, event["call"], event["sip_call_id"], event["remote"])
 
     async def wait_for(self, *names: str, timeout_s: float = 10.0, **fields: Any) -> Event:

@@ -246,6 +246,8 @@ class Worker:
         after_s = float(policy.get("after_s", 0.0))
         if mode == "ignore":
             return
+        if len(self.calls) > int(policy.get("lines") or MAX_CALLS):
+            mode = "busy"
         if mode in ("busy", "decline"):
             self.after(after_s, lambda: call.end(486 if mode == "busy" else 603))
             return

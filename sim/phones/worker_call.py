@@ -64,6 +64,7 @@ class Phone(Protocol):
     numbers: Iterator[int]
     calls: dict[int, ScriptedCall]
     dead: list[ScriptedCall]
+    policy: Json
 
     def after(self, delay_s: float, what: Callable[[], None]) -> None: ...
 
@@ -137,7 +138,8 @@ class ScriptedCall(pj.Call):  # type: ignore[misc]
             final=bool(prm.finalNotify),
         )  # fmt: skip
         if prm.finalNotify and prm.statusCode // 100 == 2:
-            self.phone.after(0.0, self.end)  # as phones do: RFC 5589 section 6
+            # as phones do: RFC 5589 section 6
+            self.phone.after(self.phone.policy.get("leaves_after_s", 0.0), self.end)
 
     def connect_media(self) -> None:
         if self.media is None:

@@ -39,8 +39,7 @@ class Floor:
 
     async def arrives(self, name: str, phone: PhoneProcess, **wanted: Any) -> None:
         """The caller comes to another phone, is heard there, and the agent's phone is free."""
-        self.talk.legs[name] = await phone.incoming()
-        await self.talk.legs[name].wait_for("connected")
+        self.talk.legs[name] = await phone.connected()
         await self.talk.becomes(lambda i: all(i[k] == v for k, v in wanted.items()))
         assert await self.talk.heard() == {"caller": {name}, name: {"caller"}}
 
@@ -134,6 +133,21 @@ async def test_blind_to_nonsense_comes_back_to_the_agent(
         await there.arrives("agent", phone, state="talking", agent="a1001")
         record = await there.ends("caller", ["a1001"], "caller", "agent")
         assert any("takes no caller" in cause for cause in record["causes"])
+
+
+async def test_a_phone_with_one_line_that_is_still_in_its_last_call_declines_nothing(
+    open_house: OpenHouse, tmp_path: Path
+) -> None:
+    async with floor(open_house, tmp_path) as there:
+        talk = there.talk
+        agent = talk.legs.pop("agent")
+        policy = answer_policy(0.0, audio=tone(HZ["agent"]), lines=1, leaves_after_s=1.0)
+        await agent.phone.set_policy(policy)
+        await agent.transfer("1999")
+        await agent.wait_for("disconnected")
+        await there.arrives("agent", agent.phone, state="talking", agent="a1001")
+        record = await there.ends("caller", ["a1001"], "caller", "agent")
+        assert [offer["outcome"] for offer in record["offers"]] == ["answered", "answered"]
 
 
 @pytest.mark.parametrize("by", ["caller", "second"])

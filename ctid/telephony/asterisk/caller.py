@@ -30,7 +30,7 @@ from routing.facts import (
     StepFinished,
     StepOutcome,
 )
-from routing.ids import InteractionId, OfferId, RecordingId
+from routing.ids import InteractionId, OfferId, PhoneId, RecordingId
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,8 @@ LEGS_S = 0.1
 """How long OfferEnded may wait for AMI to tell the legs' own ends after Dial has returned."""
 BACKSTOP_S = 2.0
 """Dial's own time-out comes this much after the engine's."""
+BUSY_S = 0.2
+"""Until a phone that is still busy with its last call is rung again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,8 @@ class Desk(Protocol):
 
     @property
     def recordings(self) -> Recordings: ...
+
+    def may_be_leaving(self, phone: PhoneId) -> bool: ...
 
     def tell(self, result: translate.Result) -> None: ...
 
@@ -311,13 +315,16 @@ class Caller:
             self._tell(OfferEnded(interaction=call.interaction, offer=command.offer))
             return
         self._music = ""
-        status, cause, peer = await self._dial(dial)
-        if offer.ring_again and not (offer.cancelled or call.gone or self.session.hung_up):
-            offer.ring_again = False
+        status, cause, peer = await self._ring(offer, dial)
+        while await self._rings_again(offer, cause):
+            if offer.ring_again:
+                offer.ring_again = False
+                await self._back_from_talk()
+                dial = encode.dial_targets(
+                    command.targets, timeout_s, command.music, auto_answer=True
+                )
             offer.legs.clear()
-            await self._back_from_talk()
-            dial = encode.dial_targets(command.targets, timeout_s, command.music, auto_answer=True)
-            status, cause, peer = await self._dial(dial)
+            status, cause, peer = await self._ring(offer, dial)
         self._desk.tell(translate.dial_returned(call, offer, status, cause, peer))
         self._desk.tell(translate.free_again(call))
         if call.offer is offer and not call.gone:
@@ -329,6 +336,18 @@ class Caller:
                 LEGS_S,
                 lambda: self._desk.tell(translate.offer_forced(call, offer, status, cause)),
             )
+
+    async def _ring(self, offer: OfferState, dial: str) -> tuple[str, int, str]:
+        offer.early = any(map(self._desk.may_be_leaving, offer.targets))
+        return await self._dial(dial)
+
+    async def _rings_again(self, offer: OfferState, cause: int) -> bool:
+        if not offer.ring_again:
+            rang = any(leg.ringing for leg in offer.legs)
+            if len(offer.targets) > 1 or not translate.busy_early(offer, cause, ringing=rang):
+                return False
+            await asyncio.sleep(BUSY_S)
+        return not (offer.cancelled or self.call.gone or self.session.hung_up)
 
     async def _join(self, command: _Join) -> None:
         leg, recording = command.leg, self.call.recording

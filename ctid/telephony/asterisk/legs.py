@@ -56,6 +56,7 @@ class OfferState:
     cancelled: bool = False
     returned: bool = False  # Dial is over
     ring_again: bool = False  # Dial ends, to ring a phone that is to answer by itself
+    early: bool = False  # its phones may not have put down their last call yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ class Board:
         self.by_interaction: dict[InteractionId, Call] = {}
         self.legs: dict[str, AgentLeg] = {}
         self._phones: dict[PhoneId, int] = {}
+        self._leaving: dict[PhoneId, int] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
 
     def add_call(self, call: Call) -> None:
@@ -124,11 +126,7 @@ class Board:
     def drop_leg(self, leg: AgentLeg) -> None:
         if self.legs.pop(leg.uniqueid, None) is None:
             return
-        left = self._phones.get(leg.phone, 0) - 1
-        if left > 0:
-            self._phones[leg.phone] = left
-        else:
-            self._phones.pop(leg.phone, None)
+        _count_down(self._phones, leg.phone)
 
     def note_end(self, uniqueid: str) -> None:
         self._ended[uniqueid] = None
@@ -140,4 +138,23 @@ class Board:
 
     def uses(self, phone: PhoneId) -> bool:
         """Whether one of our own legs is at ``phone``."""
-        return self._phones.get(phone, 0) > 0
+        return phone in self._phones
+
+    def leaves(self, phone: PhoneId) -> None:
+        """A conversation at ``phone`` is over on the PBX; the phone itself may still end it."""
+        self._leaving[phone] = self._leaving.get(phone, 0) + 1
+
+    def left(self, phone: PhoneId) -> None:
+        """The phone has had its time."""
+        _count_down(self._leaving, phone)
+
+    def may_be_leaving(self, phone: PhoneId) -> bool:
+        """Whether ``phone`` may not have put down its last call yet."""
+        return phone in self._leaving or phone in self._phones
+
+
+def _count_down(counts: dict[PhoneId, int], phone: PhoneId) -> None:
+    if counts.get(phone, 0) > 1:
+        counts[phone] -= 1
+    else:
+        counts.pop(phone, None)

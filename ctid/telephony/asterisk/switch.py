@@ -58,6 +58,9 @@ log = structlog.get_logger(__name__)
 
 WANTED = frozenset(table.TABLE) | {DEVICE_STATE} | supervise.EVENTS | midcall.EVENTS
 PHONE_SETTLES_S = 1.0
+LEAVES_S = 3.0
+"""So long after its leg has gone from the PBX a phone may still be busy with it: after a REFER the
+phone hangs up (RFC 5589), Asterisk's channel has ended before."""
 LOST_BYE_S = 0.25
 MAX_HELD = 100_000
 ANSWERED_ELSEWHERE = "26"  # Q.850: phones show no missed call
@@ -227,6 +230,9 @@ class AsteriskSwitch:
     def trunk(self) -> str:
         return self._trunk
 
+    def may_be_leaving(self, phone: PhoneId) -> bool:
+        return self._board.may_be_leaving(phone)
+
     def message_path(self, recording: RecordingId) -> Path:
         return self._message_path(recording)
 
@@ -311,6 +317,9 @@ class AsteriskSwitch:
         elif leg is not None:
             self._callbacks.leg_ended(leg)
             loop = asyncio.get_running_loop()
+            if leg.answered:
+                self._board.leaves(leg.phone)
+                loop.call_later(LEAVES_S, self._board.left, leg.phone)
             loop.call_later(PHONE_SETTLES_S, self._settle_phone, leg.phone)
 
     def _make_sure(self, leg: AgentLeg) -> None:

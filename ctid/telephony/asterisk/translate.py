@@ -29,7 +29,8 @@ Event = Mapping[str, str]
 
 # ITU-T Q.850 as Asterisk maps SIP answers (``res_pjsip``, hangup_sip2cause): 486 -> 17, 480 -> 19
 # (phones say so for "do not disturb"), 603 and 403 -> 21.
-DECLINED = frozenset({17, 19, 21})
+BUSY = 17
+DECLINED = frozenset({BUSY, 19, 21})
 NO_ROUTE = frozenset({3, 20})  # the phone is not registered: nothing was ever sent
 NORMAL = frozenset({0, 16, 19, 26})
 
@@ -324,6 +325,9 @@ def _leg_over(leg: AgentLeg, cause: int, *, asked: bool) -> Result:
         return []
     if not asked and cause in NORMAL:
         return []  # Dial's own time-out
+    if busy_early(offer, cause, ringing=leg.ringing):
+        # rung alone, it is rung again (``Caller``)
+        return [_failed(call, offer, leg, cause)] if len(offer.targets) > 1 else []
     if cause in DECLINED:
         return [
             OfferDeclined(
@@ -331,6 +335,12 @@ def _leg_over(leg: AgentLeg, cause: int, *, asked: bool) -> Result:
             )
         ]
     return [_failed(call, offer, leg, cause)]
+
+
+def busy_early(offer: OfferState, cause: int, *, ringing: bool) -> bool:
+    """Whether a phone with one line was still busy with its last call. Nobody declined: it did not
+    even ring."""
+    return offer.early and cause == BUSY and not ringing
 
 
 def _failed(call: Call, offer: OfferState, leg: AgentLeg, cause: int) -> OfferFailed:

@@ -8,6 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctid.telephony.asterisk import translate
+from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, OfferState
+from routing.facts import Fact, OfferDeclined, OfferFailed, Party
+from routing.ids import AgentId, InteractionId, OfferId, PhoneId
 from tests.ctid.telephony.traces import FOLDER, replay
 
 pytestmark = pytest.mark.unit
@@ -63,3 +67,45 @@ def test_strange_channels_mean_nothing(path: Path) -> None:
     blocks = [b for b in text.split("\n\n") if not b.startswith((">", "="))]
     got, _, _ = replay("\n\n".join(["> knock other PJSIP/trunk-ffffffff", *blocks]))
     assert got == []
+
+
+def refused(phones: int, *, early: bool, rang: bool) -> list[type]:
+    """What it means that the first of some phones is busy (486)."""
+    call = Call(
+        interaction=InteractionId("1.0"),
+        uniqueid="1.0",
+        channel="PJSIP/trunk-00000000",
+        caller=Party(number="139"),
+        did="8",
+        arrived_at=0.0,
+    )
+    targets = {PhoneId(str(n)): AgentId(f"a{n}") for n in range(phones)}
+    call.offer = OfferState(offer=OfferId("o"), targets=targets, early=early)
+    leg = AgentLeg(
+        uniqueid="2.0", channel="PJSIP/0-1", phone=PhoneId("0"), agent=AgentId("a0"), call=call
+    )
+    leg.ringing = rang
+    call.offer.legs.append(leg)
+    board = Board()
+    board.add_call(call)
+    board.add_leg(leg)
+    event = {"Event": "HangupRequest", "Uniqueid": "2.0", "Cause": "17"}
+    return [type(fact) for fact in translate.hangup_request(board, event) if isinstance(fact, Fact)]
+
+
+def test_a_phone_that_is_still_in_its_last_call_declines_nothing() -> None:
+    assert refused(1, early=False, rang=False) == [OfferDeclined]
+    assert refused(1, early=True, rang=True) == [OfferDeclined]
+    assert refused(1, early=True, rang=False) == []  # it is rung again
+    assert refused(2, early=True, rang=False) == [OfferFailed]  # the others ring on
+
+
+def test_a_phone_may_be_in_its_last_call_for_a_while() -> None:
+    board, phone = Board(), PhoneId("1001")
+    assert not board.may_be_leaving(phone)
+    board.leaves(phone)
+    board.leaves(phone)
+    board.left(phone)
+    assert board.may_be_leaving(phone)
+    board.left(phone)
+    assert not board.may_be_leaving(phone)
