@@ -89,6 +89,7 @@ class Consults:
         try:
             await self._ami("Originate", fields, intent=f"consult.{one.uniqueid}")
         except AmiError as error:
+            self._by_leg.pop(one.uniqueid, None)
             await self._over(one, str(error))
             return
         tasks.spawn(self._answered(one, seated), name=f"consult {one.uniqueid}")
@@ -186,11 +187,12 @@ class Consults:
             call.talking = None
             call.offer = None
             agent.settled = True
-        # fetched first: it would end with the agent's leg
-        one.channel = await self._midcall.fetch(one.uniqueid, one.channel)
-        if agent is not None and not agent.gone:
-            self._facts.withdraw(agent.channel)
-        self._forget(one)
+        try:
+            # fetched first: it would end with the agent's leg
+            one.channel = await self._midcall.fetch(one.uniqueid, one.channel)
+        finally:
+            if agent is not None and not agent.gone:
+                self._facts.withdraw(agent.channel)
         leg: AgentLeg | None = None
         if one.agent is not None:
             leg = AgentLeg(
@@ -205,6 +207,10 @@ class Consults:
             )
 
         def joined() -> bool:
+            # not forgotten before: until now nobody else takes it down with the caller
+            if one.over or self._by_leg.pop(one.uniqueid, None) is None:
+                return False
+            self._forget(one)
             if leg is not None:
                 call.talking = leg
                 self._board.add_leg(leg)
@@ -278,8 +284,8 @@ class Consults:
         self._facts.tell([ConsultChanged(interaction=one.call.interaction, phase=phase)])
 
     def _forget(self, one: _Consulted) -> None:
+        """The consultation is over; its leg is known until it is gone."""
         one.over = True
-        self._by_leg.pop(one.uniqueid, None)
         if self._by_call.get(one.call.interaction) is one:
             del self._by_call[one.call.interaction]
 
@@ -300,15 +306,18 @@ class Consults:
             one = self._by_leg.get(event.get("DestUniqueid", ""))
             if one is not None:
                 one.channel = event.get("DestChannel", "")
+                if one.over:  # when it was to be hung up it did not exist yet
+                    self._facts.withdraw(one.channel)
         elif name == "OriginateResponse" and event.get("Response") == "Failure":
             one = self._by_leg.get(event.get("ActionID", "").rpartition(".consult.")[2])
             if one is not None and not one.channel:
+                del self._by_leg[one.uniqueid]
                 tasks.spawn(self._over(one, "it cannot be reached"), name="consult failed")
         elif name == "Hangup":
             self._gone(event.get("Uniqueid", ""))
 
     def _gone(self, uniqueid: str) -> None:
-        one = self._by_leg.get(uniqueid)
+        one = self._by_leg.pop(uniqueid, None)
         if one is not None:
             why = "" if one.phase is not ConsultPhase.RINGING else "not answered"
             tasks.spawn(self._over(one, why), name="consulted leg gone")
