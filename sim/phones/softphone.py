@@ -109,6 +109,18 @@ class PhoneCall:
         uri = to if to.startswith("sip:") else f"sip:{to}@{self.phone.server}"
         await self.phone.command("transfer", call=self.number, to=uri)
 
+    async def consult(self, to: str, *, until: str = "connected") -> PhoneCall:
+        """Put this call on hold and call ``to``; gives that call once it rings, or is connected.
+
+        Raises :class:`PhoneError` when it is refused.
+        """
+        await self.hold()
+        asked = await self.phone.call(to, audio=self.phone.audio)
+        said = await self.phone.wait_for(until, "disconnected", call=asked.number)
+        if said["event"] == "disconnected":
+            raise PhoneError(f"{to} does not take the call: {said['code']} {said['reason']}")
+        return asked
+
     async def transfer_to_call(self, other: PhoneCall) -> None:
         """Attended transfer: join the far ends of this and ``other`` (REFER with Replaces)."""
         await self.phone.command("transfer", call=self.number, to_call=other.number)
@@ -293,6 +305,11 @@ class PhoneProcess:
         """What happens to calls that come in; see :func:`answer_policy`, :func:`refuse_policy`."""
         self._policy = policy
         await self.command("policy", policy=policy)
+
+    @property
+    def audio(self) -> Event | None:
+        """What it plays to whoever calls."""
+        return (self._policy or {}).get("audio")
 
     async def register(self, on: bool = True) -> None:
         """Register again, or take the registration back."""

@@ -154,10 +154,8 @@ async def test_a_phone_with_one_line_that_is_still_in_its_last_call_declines_not
 async def test_attended_to_a_colleague(open_house: OpenHouse, tmp_path: Path, by: str) -> None:
     async with floor(open_house, tmp_path) as there:
         talk = there.talk
-        await talk.legs["agent"].hold()
+        asked = await talk.legs["agent"].consult("1002")
         await talk.becomes(lambda i: i["on_hold"])
-        asked = await talk.legs["agent"].phone.call("1002", audio=tone(HZ["agent"]))
-        await asked.wait_for("connected")
         await talk.legs["agent"].transfer_to_call(asked)
         await talk.legs.pop("agent").wait_for("disconnected")
         await there.arrives("second", there.second, state="talking", agent="a1002", on_hold=False)
@@ -168,9 +166,7 @@ async def test_attended_to_a_colleague(open_house: OpenHouse, tmp_path: Path, by
 async def test_attended_to_an_outside_number(open_house: OpenHouse, tmp_path: Path) -> None:
     async with floor(open_house, tmp_path) as there:
         talk = there.talk
-        await talk.legs["agent"].hold()
-        asked = await talk.legs["agent"].phone.call(OUTSIDE, audio=tone(HZ["agent"]))
-        await asked.wait_for("connected")
+        asked = await talk.legs["agent"].consult(OUTSIDE)
         await talk.legs["agent"].transfer_to_call(asked)
         await talk.legs.pop("agent").wait_for("disconnected")
         await there.arrives("super", there.outside, state="external", agent=None)
@@ -181,9 +177,7 @@ async def test_attended_through_a_queue_of_ours(open_house: OpenHouse, tmp_path:
     """The agent calls the queue's own number, talks with the colleague it finds, and completes."""
     async with floor(open_house, tmp_path, wrap_up_s=0) as there:
         talk = there.talk
-        await talk.legs["agent"].hold()
-        asked = await talk.legs["agent"].phone.call(NEWS_NUMBER, audio=tone(HZ["agent"]))
-        await asked.wait_for("connected")
+        asked = await talk.legs["agent"].consult(NEWS_NUMBER)
         talk.legs["second"] = await there.second.incoming()
         await talk.legs["second"].wait_for("connected")
         await until(
@@ -210,11 +204,9 @@ async def test_attended_and_completed_while_it_rings(
         talk = there.talk
         ringing = refuse_policy("manual")
         await there.outside.set_policy(ringing)
-        await talk.legs["agent"].hold()
-        asked = await talk.legs["agent"].phone.call(to, audio=tone(HZ["agent"]))
+        asked = await talk.legs["agent"].consult(to, until="ringing")
         phone = there.second if to == "1002" else there.outside
         first = await phone.incoming()
-        await asked.wait_for("ringing")
         name, hz = ("second", HZ["second"]) if to == "1002" else ("super", HZ["super"])
         await phone.set_policy(answer_policy(0.0, audio=tone(hz)))
         await talk.legs["agent"].transfer_to_call(asked)

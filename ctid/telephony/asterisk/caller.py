@@ -58,6 +58,7 @@ class _Connect(c.Command):
 
     interaction: InteractionId
     line: str
+    channel: str  # the leg that waits for the caller; empty: a conference
     joined: Callable[[], bool]
     parted: Callable[[], None]
 
@@ -81,6 +82,8 @@ class Desk(Protocol):
     def tell(self, result: translate.Result) -> None: ...
 
     def inject_digit(self, call: Call, digit: str) -> None: ...
+
+    def withdraw(self, channel: str) -> None: ...
 
     def message_path(self, recording: RecordingId) -> Path: ...
 
@@ -150,24 +153,25 @@ class Caller:
         """Connect the caller to a leg that is up, as soon as nothing else holds the session.
 
         ``joined`` is called right before and says whether it is still wanted, ``parted`` when the
-        two are no longer connected.
+        two are no longer connected. Should the caller have gone, the leg is hung up.
         """
-        self._inbox.append(
-            _Connect(
-                interaction=self.call.interaction,
-                line=encode.bridge(channel),
-                joined=joined,
-                parted=parted,
-            )
-        )
-        self._wake.set()
+        if self.session.closed or self.session.hung_up:
+            self._desk.withdraw(channel)
+            return
+        self._put_connect(encode.bridge(channel), channel, joined, parted)
 
     def confer(self, room: str, joined: Callable[[], bool], parted: Callable[[], None]) -> None:
         """Put the caller into a conference, otherwise like :meth:`connect`."""
+        self._put_connect(encode.confer(room), "", joined, parted)
+
+    def _put_connect(
+        self, line: str, channel: str, joined: Callable[[], bool], parted: Callable[[], None]
+    ) -> None:
         self._inbox.append(
             _Connect(
                 interaction=self.call.interaction,
-                line=encode.confer(room),
+                line=line,
+                channel=channel,
                 joined=joined,
                 parted=parted,
             )
@@ -197,7 +201,7 @@ class Caller:
                 await session.command(encode.set_variable("BLINDTRANSFER", ""))
                 self._desk.recordings.heard(self.call)  # the session before this one is over
                 await self._desk.recordings.renew(self.call, session)
-            while not session.closed and not session.hung_up:
+            while not (session.closed or session.hung_up or self.call.over):
                 if not self._inbox:
                     session.acknowledge()
                     self._wake.clear()
@@ -216,6 +220,9 @@ class Caller:
             log.debug("agi_session_over", interaction=self.call.interaction, why=str(error))
         finally:
             session.close()
+            for left in self._inbox:
+                if isinstance(left, _Connect) and left.channel:
+                    self._desk.withdraw(left.channel)
             if self.call.untold:
                 self._desk.tell(translate.caller_gone(self.call, 0))
 

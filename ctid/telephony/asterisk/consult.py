@@ -71,8 +71,10 @@ class Consults:
     # --- commands ---
 
     async def _consult(self, command: c.Consult) -> None:
+        call, _ = self._midcall.there(command.interaction)
         await self._midcall.hold(c.Hold(interaction=command.interaction, music=command.music))
-        call = self._board.by_interaction[command.interaction]
+        if call.gone:
+            raise SwitchError("the caller's leg is gone")
         one = _Consulted(
             call=call,
             uniqueid=f"{call.uniqueid}-c{next(self._numbers):06d}",
@@ -98,7 +100,10 @@ class Consults:
         try:
             async with asyncio.timeout(RING_S):
                 one.channel = await seated
-            await self._private(one)
+            if one.over:  # given up while it was on its way
+                await self._hang_up(one)
+            else:
+                await self._private(one)
         except (TimeoutError, AmiError, SwitchError) as error:
             await self._over(one, str(error) or "not answered")
 
@@ -290,6 +295,8 @@ class Consults:
             del self._by_call[one.call.interaction]
 
     async def _hang_up(self, one: _Consulted) -> None:
+        if not one.channel:
+            self._board.unwanted.add(one.uniqueid)
         try:
             await self._ami("Hangup", {"Channel": one.channel or one.uniqueid}, intent="consult")
         except AmiError as error:

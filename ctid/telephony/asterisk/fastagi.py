@@ -7,6 +7,7 @@ Source: Asterisk documentation, "AGI"; ``res_agi.c`` for replies and the line ``
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -24,6 +25,9 @@ MAX_LINE = 4096
 MAX_HEADERS = 100
 QUICK_S = 5.0
 """A command that does not wait for people is answered in well under a millisecond."""
+
+
+DEAD = 511
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,15 @@ class AgiSession(asyncio.Protocol):
             return await waiting
         finally:
             late.cancel()
+
+    async def close_if_dead(self) -> None:
+        """Close it if its channel was hung up before it began: Asterisk then runs it as a DeadAGI,
+        without ever a line HANGUP, and keeps the channel for as long as it is open (measured)."""
+        with contextlib.suppress(AgiError):
+            if (await self.command("CHANNEL STATUS")).code == DEAD:
+                self.close()
+            else:
+                self.acknowledge()
 
     def acknowledge(self) -> None:
         """Tell Asterisk at once that its last line has arrived; for when no command follows.

@@ -106,6 +106,8 @@ class Board:
         self.calls: dict[str, Call] = {}
         self.by_interaction: dict[InteractionId, Call] = {}
         self.legs: dict[str, AgentLeg] = {}
+        #: legs that were given up before the PBX had made their channels: hung up once it has
+        self.unwanted: set[str] = set()
         self._phones: dict[PhoneId, int] = {}
         self._leaving: dict[PhoneId, int] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()

@@ -117,6 +117,8 @@ class Midcall:
             call.offer = offer
             leg.seated = False
             raise SwitchError(str(error)) from error
+        if call.over:  # on the way it may have been out of reach for what ends it with the caller
+            self._facts.withdraw(leg.channel)
         return leg
 
     async def aside(self, interaction: InteractionId, command: c.Command) -> None:
@@ -255,6 +257,7 @@ class Midcall:
     def seated(self, session: AgiSession) -> None:
         """A leg has arrived in a seat. It stays for as long as its session is open."""
         session.on_hangup = session.close
+        tasks.spawn(session.close_if_dead(), name="seat")
         uniqueid = session.headers["agi_uniqueid"]
         expected = self._expected.pop(uniqueid, None)
         if expected is not None and not expected.done():
@@ -262,7 +265,8 @@ class Midcall:
             return
         guest = self._guests.get(uniqueid)
         if guest is None:
-            if uniqueid not in self._board.legs:
+            leg = self._board.legs.get(uniqueid)
+            if leg is None or leg.call.over:
                 session.close()  # nobody waits for it (any more)
             return
         guest.channel = session.headers["agi_channel"]
@@ -345,6 +349,8 @@ class Midcall:
                 tasks.spawn(self._hang_up(waiting), name="guest without a caller")
 
     async def _hang_up(self, guest: _Guest) -> None:
+        if not guest.channel:
+            self._board.unwanted.add(guest.uniqueid)
         try:
             await self._ami("Hangup", {"Channel": guest.channel or guest.uniqueid}, intent="guest")
         except AmiError as error:

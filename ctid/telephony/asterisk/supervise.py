@@ -125,6 +125,8 @@ class Spies:
     async def _end(self, command: c.EndSupervision) -> None:
         spy = self._by_id.get(command.supervision)
         if spy is not None:
+            if not spy.channel:
+                self._board.unwanted.add(spy.uniqueid)
             leg = encode.channel_name(spy.channel) if spy.channel else spy.uniqueid
             await self._try("Hangup", {"Channel": leg}, "spy")
 

@@ -27,7 +27,7 @@ from ctid.telephony.asterisk.fastagi import (
     caller_headers,
 )
 from ctid.telephony.asterisk.handset import Handset
-from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
+from ctid.telephony.asterisk.legs import Board, Call
 from ctid.telephony.asterisk.midcall import Midcall
 from ctid.telephony.asterisk.orders import Orders
 from ctid.telephony.asterisk.phones import Phones
@@ -309,9 +309,8 @@ class AsteriskSwitch:
         leg = self._board.legs.get(ended)
         self.tell(table.read(self._board, event))
         if name == "HangupRequest":
-            leaving = self._board.legs.get(event.get("Uniqueid", ""))
-            if leaving is not None and leaving.extra:
-                asyncio.get_running_loop().call_later(LOST_BYE_S, self._make_sure, leaving)
+            self._wake(event.get("Uniqueid", ""))
+            asyncio.get_running_loop().call_later(LOST_BYE_S, self._make_sure, event)
         if call is not None:
             self._ended(call)
         elif leg is not None:
@@ -322,11 +321,17 @@ class AsteriskSwitch:
                 loop.call_later(LEAVES_S, self._board.left, leg.phone)
             loop.call_later(PHONE_SETTLES_S, self._settle_phone, leg.phone)
 
-    def _make_sure(self, leg: AgentLeg) -> None:
-        # a BYE that comes while Bridge takes the channel over is lost to Asterisk (measured: 2 of
-        # 40 at 0 to 10 ms after the answer); the caller would sit in the bridge with nobody
-        if not leg.gone:
-            self.withdraw(leg.channel)
+    def _wake(self, uniqueid: str) -> None:
+        # a session that began on a channel which was hung up already never sees HANGUP
+        caller = self._callers.get(uniqueid)
+        if caller is not None and caller.call.over:
+            caller.session_ended()
+
+    def _make_sure(self, event: Event) -> None:
+        # a BYE that comes while Bridge takes the channel over, or a Redirect, is lost to Asterisk
+        # (measured: 2 of 40 at 0 to 10 ms after the answer); somebody would sit there with nobody
+        if not self._board.has_ended(event.get("Uniqueid", "")):
+            self.withdraw(event.get("Channel", ""))
 
     def _settle_phone(self, phone: PhoneId) -> None:
         changed = self._phones.settle(phone)
@@ -353,6 +358,8 @@ class AsteriskSwitch:
                 self.tell(translate.answered(leg))
                 if leg.call.absent:
                     wait_for_customer(session)
+                else:
+                    tasks.spawn(session.close_if_dead(), name="extra leg")
             elif script == "seat":
                 self._midcall.seated(session)
             else:

@@ -91,6 +91,9 @@ def _cause(event: Event) -> int:
 def dial_begin(board: Board, event: Event) -> Result:
     """A leg to an agent was made. Its phone tells which agent; its caller which offer."""
     uniqueid = event.get("DestUniqueid", "")
+    if uniqueid in board.unwanted:
+        board.unwanted.discard(uniqueid)
+        return [HangUpLeg(event.get("DestChannel", ""))]
     extra = board.legs.get(uniqueid)
     if extra is not None and not extra.channel:
         extra.channel = event.get("DestChannel", "")
@@ -240,7 +243,10 @@ def stop_legs(
 
 def originate_response(board: Board, event: Event) -> Result:
     """An extra leg that could not even be made has no other event."""
-    leg = board.legs.get(event.get("ActionID", "").rpartition(".extend.")[2])
+    action = event.get("ActionID", "")
+    if event.get("Response") == "Failure":
+        board.unwanted -= {one for one in board.unwanted if action.endswith(f".{one}")}
+    leg = board.legs.get(action.rpartition(".extend.")[2])
     if leg is None or leg.channel or event.get("Response") != "Failure":
         return []
     leg.gone = True
@@ -263,6 +269,7 @@ def hangup(board: Board, event: Event) -> Result:
     """A channel is gone."""
     uniqueid = event.get("Uniqueid", "")
     board.note_end(uniqueid)
+    board.unwanted.discard(uniqueid)
     call = board.calls.get(uniqueid)
     if call is not None:
         result = caller_gone(call, _cause(event))

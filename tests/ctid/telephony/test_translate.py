@@ -109,3 +109,16 @@ def test_a_phone_may_be_in_its_last_call_for_a_while() -> None:
     assert board.may_be_leaving(phone)
     board.left(phone)
     assert not board.may_be_leaving(phone)
+
+
+def test_a_leg_that_was_given_up_before_it_was_made_is_hung_up_once_it_is() -> None:
+    board = Board()
+    made = {"Event": "DialBegin", "DestUniqueid": "1.0-c000001", "DestChannel": "PJSIP/1002-1"}
+    assert translate.dial_begin(board, made) == []
+    board.unwanted |= {"1.0-c000001", "1.0-c000002", "1.0-c000003"}
+    assert translate.dial_begin(board, made) == [translate.HangUpLeg("PJSIP/1002-1")]
+    # what was never made, or is gone, is not waited for
+    failed = {"Event": "OriginateResponse", "Response": "Failure"}
+    translate.originate_response(board, {**failed, "ActionID": "7.consult.1.0-c000002"})
+    translate.hangup(board, {"Event": "Hangup", "Uniqueid": "1.0-c000003"})
+    assert not board.unwanted
