@@ -64,6 +64,7 @@ DONE: tuple[tuple[str, str], ...] = (
 
 HANG_UPS = ("caller", *AGENTS, BOSS, "outside")
 PAUSES_S = (0.0, 0.0, 0.02, 0.1, 0.4)
+PAUSES_AT_THE_PHONE_S = (0.0, 0.02, 0.1, 0.4, 1.0)
 PATIENCE_S = (0.01, 0.1, 0.5, 8.0)
 """So long the next step waits for what is done at a phone: it may come in the middle."""
 
@@ -87,12 +88,13 @@ class Drawn:
         self.leaves_after_s = rng.choice((0.0, 0.0, 0.3))
         self.steps: list[Step] = []
         for _ in range(rng.randint(2, 6)):
-            what: Any
             if rng.random() < 0.2:
-                what = rng.choice(HANG_UPS)
+                self.steps.append(Step(rng.choice(HANG_UPS), rng.choice(PAUSES_S)))
+            elif rng.random() < at_the_phone:
+                pause_s, patience_s = rng.choice(PAUSES_AT_THE_PHONE_S), rng.choice(PATIENCE_S)
+                self.steps.append(Step(rng.choice(DONE), pause_s, patience_s))
             else:
-                what = rng.choice(DONE if rng.random() < at_the_phone else ASKED)
-            self.steps.append(Step(what, rng.choice(PAUSES_S), rng.choice(PATIENCE_S)))
+                self.steps.append(Step(rng.choice(ASKED), rng.choice(PAUSES_S)))
 
     def asks(self, *parts: str) -> bool:
         """Whether a request with one of these in its path or body is among the steps."""

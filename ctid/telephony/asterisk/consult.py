@@ -100,10 +100,7 @@ class Consults:
         try:
             async with asyncio.timeout(RING_S):
                 one.channel = await seated
-            if one.over:  # given up while it was on its way
-                await self._hang_up(one)
-            else:
-                await self._private(one)
+            await self._private(one)
         except (TimeoutError, AmiError, SwitchError) as error:
             await self._over(one, str(error) or "not answered")
 
@@ -295,8 +292,6 @@ class Consults:
             del self._by_call[one.call.interaction]
 
     async def _hang_up(self, one: _Consulted) -> None:
-        if not one.channel:
-            self._board.unwanted.add(one.uniqueid)
         try:
             await self._ami("Hangup", {"Channel": one.channel or one.uniqueid}, intent="consult")
         except AmiError as error:
