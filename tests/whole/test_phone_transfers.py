@@ -282,3 +282,22 @@ async def test_a_caller_who_hangs_up_on_the_way_leaves_nothing(
         await agent.hangup()
         await agent.wait_for("disconnected")
         await until(talk.admin, "/contact-records", lambda items: len(items) == 1)
+
+
+async def test_attended_out_of_a_conference_leaves_nobody_in_it(
+    open_house: OpenHouse, tmp_path: Path
+) -> None:
+    """Who would take the agent's place is let go; who was asked before keeps the caller."""
+    async with floor(open_house, tmp_path) as there:
+        talk = there.talk
+        await talk.admin.post(talk.path("/conference"), {"kind": "agent", "to": "a1002"})
+        talk.legs["second"] = await there.second.connected()
+        await talk.becomes(lambda i: i["consult"] == "conference")
+        asked = await talk.legs["agent"].consult(OUTSIDE)
+        await talk.legs["agent"].transfer_to_call(asked)
+        await talk.legs.pop("agent").wait_for("disconnected")
+        outside = await there.outside.incoming()
+        await outside.wait_for("disconnected")
+        await talk.becomes(lambda i: i["agent"] == "a1002" and i["state"] == "talking")
+        assert await talk.heard() == {"caller": {"second"}, "second": {"caller"}}
+        await there.ends("caller", ["a1001", "a1002"], "caller", "agent", "second")

@@ -63,6 +63,8 @@ def attended_transfer(board: Board, event: Event) -> Result:
         return []
     transferee = board.calls.get(event.get("TransfereeUniqueid", ""))
     target = board.calls.get(event.get("TransferTargetUniqueid", ""))
+    if transferee is None and target is None and event.get("DestApp") == "ConfBridge":
+        return _out_of_conference(board, event)
     if event.get("DestType") == "Link":
         # the far end of a conference would stay there for ever
         return [HangUpLeg(event.get("LocalOneChannel", ""))]
@@ -86,6 +88,22 @@ def attended_transfer(board: Board, event: Event) -> Result:
         return [*result, *sent_on(call), *fetched(call)]
     uniqueid, channel = event.get(f"{other}Uniqueid", ""), event.get(f"{other}Channel", "")
     return result + _handed_over(board, call, uniqueid, channel, "" if not outside else number)
+
+
+def _out_of_conference(board: Board, event: Event) -> Result:
+    """Whoever takes an agent's place in a conference of ours is not known there: it would stay for
+    ever. Who was asked before keeps the caller, as when the agent hangs up."""
+    ours = (
+        board.legs.get(event.get(f"{leg}Uniqueid", ""))
+        for leg in ("OrigTransferer", "SecondTransferer")
+    )
+    if not any(ours):
+        return []
+    return [
+        HangUpLeg(event[name])
+        for name in ("TransferTargetChannel", "TransfereeChannel")
+        if name in event
+    ]
 
 
 def _handed_over(board: Board, call: Call, uniqueid: str, channel: str, number: str) -> Result:
