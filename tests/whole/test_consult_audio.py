@@ -108,3 +108,22 @@ async def test_the_consulted_one_leaves(open_house: OpenHouse, tmp_path: Path) -
         await talk.legs["agent"].wait_for("disconnected")
         record = await talk.record_of()
         assert record["outcome"] == "answered"
+
+
+async def test_a_conference_that_the_third_has_left_goes_on_as_any_conversation(
+    open_house: OpenHouse, tmp_path: Path
+) -> None:
+    async with consulting(open_house, tmp_path) as talk:
+        await ask(talk, "conference", "conference")
+        await talk.legs.pop("second").hangup()
+        await talk.becomes(lambda i: i["consult"] == "")
+        assert await talk.heard() == {"caller": {"agent"}, "agent": {"caller"}}
+        await talk.admin.post(talk.path("/hold"))
+        await talk.becomes(lambda i: i["on_hold"])
+        assert (await talk.heard(music=True))["caller"] == {"music"}
+        await talk.admin.post(talk.path("/unhold"))
+        await talk.becomes(lambda i: not i["on_hold"])
+        assert await talk.heard() == {"caller": {"agent"}, "agent": {"caller"}}
+        await talk.legs["agent"].hangup()
+        await talk.legs["caller"].wait_for("disconnected")
+        assert (await talk.record_of())["outcome"] == "answered"

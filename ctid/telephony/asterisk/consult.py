@@ -30,6 +30,8 @@ from routing.ids import AgentId, InteractionId, PhoneId
 log = structlog.get_logger(__name__)
 
 RING_S = 50.0
+APART = (ConsultPhase.PRIVATE, ConsultPhase.CONFERENCE)
+"""When the agent's leg has to be fetched to be joined to the caller alone."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -63,6 +65,7 @@ class Consults:
         self._numbers = itertools.count(1)
         self._by_call: dict[InteractionId, _Consulted] = {}
         self._by_leg: dict[str, _Consulted] = {}
+        self._kicked: set[str] = set()
         self.handlers: Mapping[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
             c.Consult: self._consult,
             c.ChangeConsult: self._change,
@@ -163,8 +166,11 @@ class Consults:
         self._forget(one)
         agent = call.talking
         try:
-            if agent is not None and not agent.gone and before is ConsultPhase.PRIVATE:
+            if agent is not None and not agent.gone and before in APART:
+                agent.seated = agent.apart = True
                 await self._midcall.fetch(agent.uniqueid, agent.channel)
+            if before is ConsultPhase.CONFERENCE:  # nobody else ends it for the caller
+                await self._kick(call)
             await self._hang_up(one)
             self._facts.tell(
                 [
@@ -241,6 +247,7 @@ class Consults:
         if one.phase is ConsultPhase.SWAPPED:
             await self._midcall.hold(c.Hold(interaction=call.interaction))
         agent = self._agent(call)
+        self._kicked.discard(call.uniqueid)
         room = _room(call)
         fields = {
             "Channel": encode.channel_name(one.channel),
@@ -268,9 +275,14 @@ class Consults:
         return one is not None and one.phase is ConsultPhase.CONFERENCE
 
     async def _kick(self, call: Call) -> None:
+        """Have the caller leave the conference; one who is not in it yet, at once on entering."""
+        if call.gone:
+            return
         fields = {"Conference": _room(call), "Channel": encode.channel_name(call.channel)}
+        self._kicked.add(call.uniqueid)
         try:
             await self._ami("ConfbridgeKick", fields, intent="conference")
+            self._kicked.discard(call.uniqueid)
         except AmiError as error:
             log.info("ami_action_failed", action="ConfbridgeKick", why=str(error))
 
@@ -301,9 +313,11 @@ class Consults:
 
     def event(self, event: Event) -> None:
         """Take one AMI event; most are about other channels."""
+        name = event.get("Event")
+        if self._kicked:
+            self._late(event)
         if not self._by_leg:
             return
-        name = event.get("Event")
         if name == "DialBegin":
             one = self._by_leg.get(event.get("DestUniqueid", ""))
             if one is not None:
@@ -317,6 +331,15 @@ class Consults:
                 tasks.spawn(self._over(one, "it cannot be reached"), name="consult failed")
         elif name == "Hangup":
             self._gone(event.get("Uniqueid", ""))
+
+    def _late(self, event: Event) -> None:
+        uniqueid = event.get("Uniqueid", "")
+        if uniqueid not in self._kicked or event.get("Event") not in ("ConfbridgeJoin", "Hangup"):
+            return
+        self._kicked.discard(uniqueid)
+        call = self._board.calls.get(uniqueid)
+        if event.get("Event") == "ConfbridgeJoin" and call is not None:
+            tasks.spawn(self._kick(call), name="late in a conference")
 
     def _gone(self, uniqueid: str) -> None:
         one = self._by_leg.pop(uniqueid, None)

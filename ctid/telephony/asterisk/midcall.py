@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 SEAT_S = 3.0
 """A redirect takes milliseconds; after this the leg is taken for lost."""
-EVENTS = frozenset({"Hangup", "OriginateResponse", "DialBegin"})
+EVENTS = frozenset({"Hangup", "OriginateResponse", "DialBegin", "ConfbridgeJoin"})
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -52,6 +52,8 @@ class Desk:
         self.joined: Callable[[], bool] | None = None
         self.seat: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.fetched: SwitchError | None = None
+        self.kicks = 0
+        self.empty = False  # nobody is in the conference yet
         self.consults = Consults(
             board=board,
             midcall=cast(Midcall, self),
@@ -85,6 +87,12 @@ class Desk:
     def connect(self, channel: str, joined: Callable[[], bool], parted: object) -> None:
         self.joined = joined
 
+    def confer(self, room: str, joined: Callable[[], bool], parted: object) -> None:
+        joined()
+
+    def held(self, call: Call, held: bool) -> None:
+        pass
+
     # --- Facts ---
 
     def tell(self, result: translate.Result) -> None:
@@ -103,6 +111,10 @@ class Desk:
             if fields["Channel"] == self.made[-1]:
                 raise AmiError("No such channel")
             self.hung_up.append(fields["Channel"])
+        elif action == "ConfbridgeKick":
+            self.kicks += 1
+            if self.empty:
+                raise AmiError("No active conferences.")
 
     async def asks(self) -> None:
         command = Consult(
@@ -119,6 +131,10 @@ class Desk:
 
     async def completes(self) -> None:
         command = ChangeConsult(interaction=self.call.interaction, ask=ConsultAsk.COMPLETE)
+        await self.consults.handlers[ChangeConsult](command)
+
+    async def confers(self) -> None:
+        command = ChangeConsult(interaction=self.call.interaction, ask=ConsultAsk.CONFERENCE)
         await self.consults.handlers[ChangeConsult](command)
 
     async def caller_hangs_up(self) -> None:
@@ -174,3 +190,39 @@ async def test_the_agent_is_let_go_even_if_the_other_has_hung_up_meanwhile() -> 
     with pytest.raises(SwitchError):
         await desk.completes()
     assert desk.hung_up == [AGENT]
+
+
+async def test_a_caller_who_is_late_in_a_conference_that_is_over_is_sent_out_again() -> None:
+    desk = Desk()
+    await desk.asks()
+    desk.rings()
+    await desk.answers()
+    await desk.confers()
+    joins = {"Event": "ConfbridgeJoin", "Uniqueid": CALL}
+    desk.event(joins)
+    await settle()
+    assert desk.kicks == 0
+    desk.empty = True
+    desk.event({"Event": "Hangup", "Uniqueid": desk.made[-1]})
+    await settle()
+    assert desk.kicks == 1
+    desk.empty = False
+    desk.event(joins)
+    desk.event(joins)
+    await settle()
+    assert desk.kicks == 2
+
+
+async def test_nobody_is_left_to_a_conference_whose_agent_and_third_leave_together() -> None:
+    desk = Desk()
+    await desk.asks()
+    desk.rings()
+    await desk.answers()
+    await desk.confers()
+    desk.fetched = SwitchError("the leg is gone")
+    with pytest.raises(SwitchError):
+        await desk.completes()
+    desk.event({"Event": "Hangup", "Uniqueid": desk.made[-1]})
+    await settle()
+    assert desk.hung_up[0] == AGENT
+    assert desk.kicks == 1  # the session is free for what follows
