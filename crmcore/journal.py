@@ -25,7 +25,7 @@ from typing import Any
 from crmcore.db import Database
 from crmcore.errors import StoreError
 
-GATHER_S = 0.025
+GATHER_S = 0.05
 """Lets the facts of one moment share a commit; the PBX knows what a crash within it loses."""
 _RETRY_FIRST_S = 0.1
 _RETRY_LAST_S = 5.0
@@ -86,6 +86,8 @@ class Journal:
         self._hard_limit = hard_limit
         self.on_overflow = on_overflow
         self.on_error = on_error
+        self.before_commit: Callable[[], None] | None = None
+        """Called right before a commit takes what has gathered: the moment to ``put_live``."""
         self._buffer: list[JournalEntry] = []
         self._live: dict[tuple[str, str], Mapping[str, Any] | None] = {}
         self._lost = 0
@@ -171,6 +173,10 @@ class Journal:
                 self.on_overflow(len(self._buffer))
         self._wake.set()
 
+    def wake(self) -> None:
+        """Have a commit follow, though nothing is appended. Never waits."""
+        self._wake.set()
+
     def put_live(self, kind: str, id: str, snapshot: Mapping[str, Any]) -> None:
         """Keep this as the last snapshot, in the same commit as the entries. Never waits.
 
@@ -217,6 +223,8 @@ class Journal:
 
     async def _commit(self) -> None:
         async with self._lock:
+            if self.before_commit is not None:
+                self.before_commit()
             entries, self._buffer = self._buffer, []
             live, self._live = self._live, {}
             if not entries and not live:

@@ -45,7 +45,7 @@ TEST = "webhook.test"
 """The event that a person sends to see whether the receiver answers; nobody subscribes to it."""
 WAITS_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0, 86400.0)
 KEEP_S = 30 * 86400.0
-GATHER_S = 0.1
+GATHER_S = 0.5
 
 
 def create(conn: sqlite3.Connection, actor: Actor, url: str, events: list[str], now: float) -> Row:

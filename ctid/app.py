@@ -131,6 +131,7 @@ class Daemon:
         self._hub = EventHub(clock, veil=veil_of(store))
         self._announcer = Announcer(self._engine, self._hub, clock)
         self._continuity = Continuity(self._engine, self._journal)
+        self._journal.before_commit = self._continuity.stage
         self._timers = Timers(self._report)
         self._crm = crm = Crm(store)
         self._duties = CrmDuties(
@@ -353,7 +354,6 @@ class Daemon:
     async def _finalise(self) -> None:
         await self._records.drained()
         await self._keeper.drained()
-        self._continuity.stage()
         await self._journal.flush()
 
     async def _close(self) -> None:

@@ -1,19 +1,16 @@
 """Keeps the journal's live rows current: what a restart needs to go on where this process stopped.
 
-Changes are gathered for a few milliseconds, so that a busy second costs one row per interaction
-and not one per fact. What the gathering loses in a crash, the PBX's own channels tell (recovery).
+Snapshots are taken when the journal commits, so that a busy moment costs one row per interaction
+and not one per fact. What that loses in a crash, the PBX's own channels tell (recovery).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from routing.ids import AgentId, InteractionId
 from routing.views import Changes
-
-GATHER_S = 0.02
 
 INTERACTION = "interaction"
 AGENT = "agent"
@@ -30,6 +27,8 @@ class Snapshots(Protocol):
 class LiveRows(Protocol):
     """What is needed of the journal."""
 
+    def wake(self) -> None: ...
+
     def put_live(self, kind: str, id: str, snapshot: Mapping[str, Any]) -> None: ...
 
 
@@ -45,29 +44,22 @@ class Continuity:
         self._journal = journal
         self._interactions: set[InteractionId] = set()
         self._agents: set[AgentId] = set()
-        self._timer: asyncio.TimerHandle | None = None
         self._begun = False
 
     def begin(self) -> None:
         """Recovery has put the engine right: keep its changes, those so far included."""
         self._begun = True
-        self._arm()
+        self._journal.wake()
 
     def changes(self, changes: Changes) -> None:
         """Note what one fact touched."""
         self._interactions |= changes.interactions
         self._agents |= changes.agents
-        self._arm()
-
-    def _arm(self) -> None:
-        if self._begun and self._timer is None and (self._interactions or self._agents):
-            self._timer = asyncio.get_running_loop().call_later(GATHER_S, self.stage)
+        if self._begun:
+            self._journal.wake()
 
     def stage(self) -> None:
-        """Hand the snapshots to the journal's next commit."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Hand the snapshots to the journal, which is about to commit."""
         if not self._begun:
             return
         interactions, self._interactions = self._interactions, set()

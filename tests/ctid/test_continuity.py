@@ -25,6 +25,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.state = "logged_out"
+        self.woken = 0
         self.rows: dict[str, Mapping[str, Any]] = {"a": {"status": "available"}}
 
     def snapshot(self, interaction: InteractionId) -> Mapping[str, Any]:
@@ -34,6 +35,9 @@ class Rows:
 
     def snapshot_agent(self, agent: AgentId) -> Mapping[str, Any]:
         return {"status": self.state}
+
+    def wake(self) -> None:
+        self.woken += 1
 
     def put_live(self, kind: str, id: str, snapshot: Mapping[str, Any]) -> None:
         self.rows[id] = snapshot
@@ -46,7 +50,9 @@ async def test_nothing_is_overwritten_before_it_was_read() -> None:
     continuity.changes(TOUCHED)
     continuity.stage()  # also not by a stop that comes before recovery
     assert rows.rows == {"a": {"status": "available"}}
+    assert rows.woken == 0
     rows.state = "available"  # recovered
     continuity.begin()
+    assert rows.woken == 1  # the journal commits, though no fact may come
     continuity.stage()
     assert rows.rows == {"a": {"status": "available"}, "i": {"state": "available"}}
