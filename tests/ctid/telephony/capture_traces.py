@@ -24,7 +24,7 @@ from tests.ctid.telephony.conftest import PHONE_PORT, PHONES, World, make_switch
 from tests.ctid.telephony.hand_phones import FactLog, HandPhones
 from tests.ctid.telephony.traces import FOLDER, replay
 
-KEPT = frozenset(table.TABLE) | {"Newstate", "BridgeEnter", "BridgeLeave"}
+KEPT = frozenset(table.TABLE)
 NOISE = frozenset({"Privilege", "Language", "AccountCode", "Timestamp", "SystemName"})
 
 
