@@ -9,9 +9,9 @@ thread. The door into that thread is aiosqlite's public ``Connection.commit()``:
 
 Writes that wait at the same moment share one ``BEGIN IMMEDIATE .. COMMIT`` and thereby one fsync;
 each runs under its own SAVEPOINT, so one that fails takes nobody along. A write that no person
-waits for (``soon``) waits up to ``SOON_S`` for such company. Callers are answered after the COMMIT
-(WAL with ``synchronous=FULL``: it survives a loss of power, see
-https://www.sqlite.org/pragma.html#pragma_synchronous).
+waits for (``soon``) waits up to ``SOON_S`` for such company: the journal's, on a busy floor.
+Callers are answered after the COMMIT (WAL with ``synchronous=FULL``: it survives a loss of power,
+see https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MMAP_BYTES = 2 * 1024 * 1024 * 1024
 BULK_STEPS = 40
 GROUP_MAX = 128
 GROUP_TIME_S = 0.025
-SOON_S = 0.025
+SOON_S = 0.06
 _UNSET: Any = object()
 
 

@@ -1,7 +1,8 @@
 """The executor: hands each command to the part that can carry it out.
 
 Commands of one interaction reach the PBX in the engine's order; different interactions never wait
-for one another. What fails comes back as CommandFailed: the engine decides what to do about it.
+for one another. What the switch takes at once, and has nothing to wait behind, goes without a task.
+What fails comes back as CommandFailed: the engine decides what to do about it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ COMMAND_TIMEOUT_S = 10.0
 
 class SwitchOutlet(Protocol):
     """What the executor needs of the switch."""
+
+    def take(self, command: c.Command) -> bool: ...
 
     async def execute(self, command: c.Command) -> None: ...
 
@@ -75,9 +78,12 @@ class Executor:
                     log.exception("before_command_failed", command=type(command).__name__)
             interaction: InteractionId = command.interaction  # type: ignore[attr-defined]
             try:
-                self._lanes.put(interaction, (command, cause))
-            except LanesFull as error:
+                if interaction in self._lanes or not self._switch.take(command):
+                    self._lanes.put(interaction, (command, cause))
+            except (SwitchError, LanesFull) as error:
                 self._fail(command, cause, str(error))
+            except Exception as error:
+                self._crashed(command, cause, error)
 
     async def _carry_out(self, item: tuple[c.Command, int]) -> None:
         command, cause = item
@@ -89,8 +95,11 @@ class Executor:
         except TimeoutError:
             self._fail(command, cause, f"the PBX did not take it within {self._timeout_s:g} s")
         except Exception as error:
-            log.exception("command_crashed", command=type(command).__name__)
-            self._fail(command, cause, f"internal error: {type(error).__name__}")
+            self._crashed(command, cause, error)
+
+    def _crashed(self, command: c.Command, cause: int, error: Exception) -> None:
+        log.exception("command_crashed", command=type(command).__name__)
+        self._fail(command, cause, f"internal error: {type(error).__name__}")
 
     def _fail(self, command: c.Command, cause: int, reason: str) -> None:
         log.info(

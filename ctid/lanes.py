@@ -48,6 +48,10 @@ class Lanes(Generic[K, T]):
         self._lanes[key] = deque([item])
         self._tasks[key] = spawn(self._run(key), name=f"{self._name} {key}")
 
+    def __contains__(self, key: K) -> bool:
+        """Whether items of this key wait or are worked on."""
+        return key in self._lanes
+
     def __len__(self) -> int:
         return self._size
 

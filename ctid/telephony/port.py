@@ -74,6 +74,13 @@ class Switch(Protocol):
         """Call ``callback`` when the link to the PBX breaks; connected calls go on without it."""
         ...
 
+    def take(self, command: Command) -> bool:
+        """Start to carry out a command for which nothing has to be waited; False: ``execute`` it.
+
+        Raises :class:`SwitchError` if it cannot be done.
+        """
+        ...
+
     async def execute(self, command: Command) -> None:
         """Start to carry out a telephony command; long effects report themselves as facts.
 

@@ -28,6 +28,16 @@ class Switch:
         self.taken: list[Command] = []
         self.took = asyncio.Event()
         self.error: Exception | None = None
+        self.at_once: list[Command] = []
+        self.takes = False
+
+    def take(self, command: Command) -> bool:
+        if not self.takes:
+            return False
+        if self.error is not None:
+            raise self.error
+        self.at_once.append(command)
+        return True
 
     async def execute(self, command: Command) -> None:
         if command.interaction == A:  # type: ignore[attr-defined]
@@ -125,6 +135,34 @@ async def test_a_failure_comes_back_as_a_fact_with_its_cause(error: Exception, r
             42,
         )
     ]
+
+
+async def test_what_the_switch_takes_at_once_needs_no_task_but_overtakes_nothing() -> None:
+    w = Wiring()
+    w.executor.execute([Answer(interaction=A)], 1)  # waits at the gate
+    w.switch.takes = True
+    w.executor.execute([StopMusic(interaction=A), StopMusic(interaction=B)], 2)
+    assert w.switch.at_once == [StopMusic(interaction=B)]
+    w.switch.gate.set()
+    await w.executor.drained()
+    assert w.switch.taken == [Answer(interaction=A), StopMusic(interaction=A)]
+    w.executor.execute([Release(interaction=A)], 3)
+    assert w.switch.at_once == [StopMusic(interaction=B), Release(interaction=A)]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SwitchError("no such channel"), "no such channel"),
+        (ValueError("bug"), "internal error: ValueError"),
+    ],
+)
+def test_what_is_not_taken_at_once_fails_with_its_cause(error: Exception, reason: str) -> None:
+    w = Wiring()
+    w.switch.takes, w.switch.error = True, error
+    w.executor.execute([offer(B)], 42)
+    failed = CommandFailed(command="Offer", reason=reason, interaction=B, offer=OfferId("b.o1"))
+    assert w.reported == [(failed, 42)]
 
 
 async def test_a_pbx_that_does_not_answer_is_a_failure() -> None:

@@ -50,7 +50,6 @@ class Orders:
         self._callbacks = callbacks
         self._aside = aside
         self._handlers: dict[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
-            c.Offer: self._offer,
             c.ExtendOffer: self._extend_offer,
             c.CancelOffer: self._cancel_offer,
             c.StartRecording: self._start_recording,
@@ -62,13 +61,25 @@ class Orders:
             **more,
         }
 
+    def take(self, command: c.Command) -> bool:
+        """Queue it on the caller's session; False: it goes another way. Raises SwitchError."""
+        if self._handler(command) is not None:
+            return False
+        self._caller(command).put(command)
+        return True
+
     async def execute(self, command: c.Command) -> None:
         """Start to carry it out. Raises SwitchError."""
-        handler = self._handlers.get(type(command))
+        handler = self._handler(command)
         if handler is not None:
             await handler(command)
         else:
             self._caller(command).put(command)
+
+    def _handler(self, command: c.Command) -> Callable[[Any], Coroutine[Any, Any, None]] | None:
+        if isinstance(command, c.Offer):
+            return self._callbacks.offer if command.channel is Channel.CALLBACK else None
+        return self._handlers.get(type(command))
 
     def join(self, leg: AgentLeg) -> None:
         """Connect the caller to an extra leg that has answered."""
@@ -101,12 +112,6 @@ class Orders:
         if caller is None:
             raise SwitchError("no control session holds this caller now")
         return caller
-
-    async def _offer(self, command: c.Offer) -> None:
-        if command.channel is Channel.CALLBACK:
-            await self._callbacks.offer(command)
-        else:
-            self._caller(command).put(command)
 
     async def _extend_offer(self, command: c.ExtendOffer) -> None:
         call = self._call(command.interaction)

@@ -196,6 +196,10 @@ class AsteriskSwitch:
         """See the port."""
         self._lost.append(callback)
 
+    def take(self, command: c.Command) -> bool:
+        """See the port."""
+        return self._orders.take(command)
+
     async def execute(self, command: c.Command) -> None:
         """See the port."""
         await self._orders.execute(command)
