@@ -25,6 +25,8 @@ from routing.ids import NO_PHONE, AgentId
 
 CONTEXT = "ctid-transfer"
 """Where phones' blind transfers are dialled (TRANSFER_CONTEXT in the dialplan)."""
+CONFERENCE = "ctid-conf"
+"""Where legs join conferences of ours (the agent's own may have left the board by then)."""
 OUTSIDE = "ctid-dialled"
 """Where phones' calls to the outside are dialled."""
 
@@ -64,7 +66,7 @@ def attended_transfer(board: Board, event: Event) -> Result:
     transferee = board.calls.get(event.get("TransfereeUniqueid", ""))
     target = board.calls.get(event.get("TransferTargetUniqueid", ""))
     if transferee is None and target is None and event.get("DestApp") == "ConfBridge":
-        return _out_of_conference(board, event)
+        return _out_of_conference(event)
     if event.get("DestType") == "Link":
         # the far end of a conference would stay there for ever
         return [HangUpLeg(event.get("LocalOneChannel", ""))]
@@ -90,12 +92,11 @@ def attended_transfer(board: Board, event: Event) -> Result:
     return result + _handed_over(board, call, uniqueid, channel, "" if not outside else number)
 
 
-def _out_of_conference(board: Board, event: Event) -> Result:
+def _out_of_conference(event: Event) -> Result:
     """Whoever takes an agent's place in a conference of ours is not known there: it would stay for
     ever. Who was asked before keeps the caller, as when the agent hangs up."""
     ours = (
-        board.legs.get(event.get(f"{leg}Uniqueid", ""))
-        for leg in ("OrigTransferer", "SecondTransferer")
+        event.get(f"{leg}Context") == CONFERENCE for leg in ("OrigTransferer", "SecondTransferer")
     )
     if not any(ours):
         return []
