@@ -3,13 +3,14 @@ notes, and colleagues who are told of them."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from sim.house import House, User
 from sim.lab import Lab
@@ -148,12 +149,34 @@ async def test_a_colleague_is_mentioned_sees_it_and_notes_do_not_overwrite_each_
     # who watches is told without being named
     await boss.click("[data-test=watch]")
     await expect(boss.locator("[data-test=watch]")).to_have_attribute("aria-pressed", "true")
+    shown = asyncio.Event()
+
+    async def held(route: Route) -> None:
+        if route.request.method == "POST":
+            answer = await route.fetch()
+            await shown.wait()
+            await route.fulfill(response=answer)
+        else:
+            await route.continue_()
+
+    await page.route("**/notes*", held)
     await page.fill("[data-test=note]", "又来电一次")
     await page.click("[data-test=save-note]")
     await expect(boss.locator("[data-test=badge]")).to_have_text("1")
-    await note.first.locator("[data-test=remove]").click()
-    await note.first.locator("[data-test=remove]").click()
+
+    # the list shifts under a note that was about to go: its neighbour is asked about anew
+    await note.locator("[data-test=remove]").click()
+    await expect(note.locator("[data-test=remove]")).to_have_text("确认？")
+    shown.set()
+    await expect(note).to_have_count(2)
+    old, new = note.filter(has_text="后天回电"), note.filter(has_text="又来电一次")
+    await expect(old.locator("[data-test=remove]")).to_have_text("确认？")
+    await new.locator("[data-test=remove]").click()
+    await expect(new.locator("[data-test=remove]")).to_have_text("确认？")
+    await expect(old.locator("[data-test=remove]")).to_have_text("")
+    await new.locator("[data-test=remove]").click()
     await expect(note).to_have_count(1)
+    await expect(note).to_contain_text("后天回电")
     assert await fits(page)
     await shot(boss, "notes")
 
