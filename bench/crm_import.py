@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from crm import CITIES, ROADS, person, phone_of
 
-from crmcore import importing
+from crmcore import import_undo, importing
 from crmcore.access import SYSTEM
 from crmcore.store import Store
 
@@ -74,7 +74,7 @@ async def measure(folder: Path, rows: int) -> dict[str, float]:
             took = time.perf_counter() - began
             over.set()
     began = time.perf_counter()
-    undone = await importing.undo(store.db, SYSTEM, done.import_id, 3.0)
+    undone = await import_undo.undo(store.db, SYSTEM, done.import_id, 3.0)
     undo_took = time.perf_counter() - began
     await store.close()
     waits.sort()

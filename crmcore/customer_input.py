@@ -114,7 +114,7 @@ def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> 
         points = []
         for n, one in enumerate((given["contact_points"] or ())[:_MAX_LIST]):
             if "***" in str(one.get("value", "")):  # shown masked, sent back as it was shown
-                if str(one.get("id") or "").isdigit():
+                if not new and str(one.get("id") or "").isdigit():
                     points.append({"id": one["id"], "unseen": True})
                 else:
                     whole = Wrong("is masked; send the whole value", "masked")

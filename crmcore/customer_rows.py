@@ -68,6 +68,8 @@ def address_row(one: Row, now: float) -> Values:
 
 def cut(values: Row, now: float, by: str) -> Rows:
     """Checked values of a new customer as rows. ``now``: Unix seconds; ``by``: a user name."""
+    if len(values.get("contact_points", ())) > 1:
+        values = {**values, "contact_points": _different(values["contact_points"])}
     get = values.get
     name = get("name", "")
     return (
@@ -98,6 +100,17 @@ def cut(values: Row, now: float, by: str) -> Rows:
         ),
         search.documents(values),
     )
+
+
+def _different(points: Sequence[Row]) -> list[Row]:
+    """What :data:`ADD_POINT` will leave of them, so that the index holds nothing twice."""
+    kept: dict[tuple[str, str], Row] = {}
+    for one in points:
+        first = kept.setdefault((one["kind"], one["key"]), one)
+        if first is not one:
+            newer = {"value": one["value"], "label": one["label"] or first["label"]}
+            kept[one["kind"], one["key"]] = {**first, **newer}
+    return list(kept.values())
 
 
 def next_id(conn: sqlite3.Connection) -> int:

@@ -1,9 +1,9 @@
-"""Import of customers from a table: look at it, map the columns, run it, undo it.
+"""Import of customers from a table: look at it, map the columns, run it.
 
 **All or nothing.** Rows are staged in short transactions (customers in state ``staged``, changes in
 ``import_changes``), seen by nobody; so a long import neither blocks the writer nor shows half a
-table. One last transaction makes them all visible. :func:`recover` at start removes what a crash
-left staged. The same holds for undoing.
+table. One last transaction makes them all visible. What a crash left staged is removed at the next
+start, see :mod:`crmcore.import_undo`, which also takes a whole import back.
 
 **Modes.** ``create``: rows whose number or mail address a customer already has are skipped;
 ``update``: only such customers are changed, other rows are refused; ``both``. Empty cells change
@@ -15,16 +15,24 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from crmcore import audit, customer_rows, customers, import_map, import_reader, search, tabular
+from crmcore import (
+    audit,
+    customer_rows,
+    customers,
+    import_map,
+    import_reader,
+    import_undo,
+    tabular,
+)
 from crmcore.access import Actor
 from crmcore.db import Database
-from crmcore.errors import Conflict, Invalid, NotFound
+from crmcore.errors import Invalid
 from crmcore.import_reader import Reader, Ready
 from crmcore.numbers import HOME, NumberPlan
 
@@ -156,7 +164,7 @@ async def _run(
             progress(at)
         await db.write(lambda conn: _apply(conn, actor, key, at, now), timeout_s=600)
     except BaseException:
-        await asyncio.shield(_drop_staged(db, key, "failed", now))
+        await asyncio.shield(import_undo.drop_staged(db, key, "failed", now))
         raise
     at.stage = "done"
     if progress is not None:
@@ -277,17 +285,26 @@ def _apply(conn: sqlite3.Connection, actor: Actor, key: int, at: Progress, now: 
     conn.execute(
         "UPDATE customers SET state = 'active' WHERE import_id = ? AND state = 'staged'", (key,)
     )
+    applied = 0
     for change in conn.execute(
         "SELECT id, customer, change FROM import_changes WHERE import_id = ? ORDER BY id", (key,)
     ).fetchall():
-        undo = raw(conn, change["customer"])
-        _merge_values(conn, change["customer"], json.loads(change["change"]), now)
+        who = customers.survivor(conn, change["customer"])  # it may have been merged meanwhile
+        if who is None:
+            conn.execute("DELETE FROM import_changes WHERE id = ?", (change["id"],))
+            continue
+        undo = import_undo.raw(conn, who)
+        _merge_values(conn, who, json.loads(change["change"]), now)
         undo["after"] = conn.execute(
-            "SELECT version FROM customers WHERE id = ?", (change["customer"],)
+            "SELECT version FROM customers WHERE id = ?", (who,)
         ).fetchone()[0]
         conn.execute(
-            "UPDATE import_changes SET undo = ? WHERE id = ?", (audit.text(undo), change["id"])
+            "UPDATE import_changes SET customer = ?, undo = ? WHERE id = ?",
+            (who, audit.text(undo), change["id"]),
         )
+        applied += 1
+    at.skipped += at.updated - applied  # whoever was erased or taken back meanwhile
+    at.updated = applied
     conn.execute(
         "UPDATE imports SET state = 'done', created = ?, updated = ?, skipped = ?, refused = ?,"
         " finished_at = ? WHERE id = ?",
@@ -322,158 +339,7 @@ def _merge_values(conn: sqlite3.Connection, customer: int, values: Row, now: flo
     customers.write_values(conn, customer, values, now)
 
 
-_PARTS = ("contact_points", "addresses", "customer_roles", "customer_tags")
-
-
-def raw(conn: sqlite3.Connection, customer: int) -> Row:
-    """A customer's own rows as they stand, for putting them back exactly."""
-    kept: Row = {
-        "customers": [
-            dict(conn.execute("SELECT * FROM customers WHERE id = ?", (customer,)).fetchone())
-        ]
-    }
-    for table in _PARTS:
-        kept[table] = [
-            dict(row)
-            for row in conn.execute(f"SELECT * FROM {table} WHERE customer = ?", (customer,))
-        ]
-    return kept
-
-
-def put_back(conn: sqlite3.Connection, customer: int, kept: Mapping[str, Any]) -> None:
-    """Make a customer's own rows what :func:`raw` kept."""
-    row = kept["customers"][0]
-    sets = ", ".join(f"{name} = ?" for name in row)
-    conn.execute(f"UPDATE customers SET {sets} WHERE id = ?", (*row.values(), customer))
-    for table in _PARTS:
-        conn.execute(f"DELETE FROM {table} WHERE customer = ?", (customer,))
-        for one in kept[table]:
-            conn.execute(
-                f"INSERT INTO {table}({', '.join(one)}) VALUES ({','.join('?' * len(one))})",
-                tuple(one.values()),
-            )
-    search.index(conn, customer)
-
-
-# ---- undoing and recovering ----------------------------------------------------------------------
-
-
-async def undo(db: Database, actor: Actor, import_id: object, now: float) -> Row:
-    """Take a whole import back: ``{removed, restored, kept}``.
-
-    A customer that was changed, called or given notes since stays and is counted in ``kept``.
-    Raises NotFound, Forbidden, Conflict.
-    """
-    actor.require("customer", "import")
-    key = int(str(import_id)) if str(import_id).isdigit() and len(str(import_id)) < 19 else 0
-    counts = await db.write(lambda conn: _undo(conn, actor, key, now), timeout_s=600)
-    await _drop_staged(db, key, "undone", now)
-    return counts
-
-
-def _undo(conn: sqlite3.Connection, actor: Actor, key: int, now: float) -> Row:
-    row = conn.execute("SELECT state FROM imports WHERE id = ?", (key,)).fetchone()
-    if row is None:
-        raise NotFound("there is no such import")
-    if row["state"] != "done":
-        raise Conflict(f"this import is {row['state']}; only a finished one can be undone")
-    restored = kept = 0
-    for change in conn.execute(
-        "SELECT customer, undo FROM import_changes WHERE import_id = ? ORDER BY id DESC", (key,)
-    ).fetchall():
-        before = json.loads(change["undo"])
-        current = conn.execute(
-            "SELECT version, state FROM customers WHERE id = ?", (change["customer"],)
-        ).fetchone()
-        if current["state"] != "active" or current["version"] != before["after"]:
-            kept += 1
-            continue
-        put_back(conn, change["customer"], before)
-        restored += 1
-    touched = " OR ".join(
-        f"EXISTS (SELECT 1 FROM {table} t WHERE t.{column} = customers.id)"
-        for table, column in (
-            ("contact_records", "customer"),
-            ("notes", "customer"),
-            ("tasks", "customer"),
-            ("callbacks", "customer"),
-            ("consents", "customer"),
-            ("relations", "customer"),
-            ("relations", "other"),
-            ("attachments", "customer"),
-            ("profile_facts", "customer"),
-            ("number_choices", "customer"),
-            ("merges", "survivor"),
-            ("merges", "gone"),
-        )
-    )
-    removed = conn.execute(
-        "UPDATE customers SET state = 'staged' WHERE import_id = ? AND state = 'active'"
-        f" AND version = 1 AND NOT ({touched})",
-        (key,),
-    ).rowcount
-    kept += conn.execute(
-        "SELECT count(*) FROM customers WHERE import_id = ? AND state <> 'staged'", (key,)
-    ).fetchone()[0]
-    conn.execute("UPDATE imports SET state = 'undoing' WHERE id = ?", (key,))
-    counts = {"removed": removed, "restored": restored, "kept": kept}
-    audit.note(conn, actor, "undo_import", "customer", f"import {key}", now, after=counts)
-    return counts
-
-
-async def _drop_staged(db: Database, key: int, state: str, now: float) -> None:
-    """Remove what nobody has seen, in short transactions."""
-    while await db.write(lambda conn: _drop_some(conn, key), bulk=True):
-        pass
-
-    def finish(conn: sqlite3.Connection) -> None:
-        conn.execute("DELETE FROM import_changes WHERE import_id = ?", (key,))
-        conn.execute(
-            "UPDATE imports SET state = ?, finished_at = ? WHERE id = ?", (state, now, key)
-        )
-
-    await db.write(finish)
-
-
-def _drop_some(conn: sqlite3.Connection, key: int) -> bool:
-    ids = [
-        row[0]
-        for row in conn.execute(
-            "SELECT id FROM customers WHERE import_id = ? AND state = 'staged' LIMIT 500", (key,)
-        )
-    ]
-    marks = ",".join("?" * len(ids))
-    for table in _PARTS:
-        conn.execute(f"DELETE FROM {table} WHERE customer IN ({marks})", ids)
-    conn.execute(f"DELETE FROM duplicates WHERE one IN ({marks}) OR other IN ({marks})", ids + ids)
-    conn.execute(f"DELETE FROM watchers WHERE customer IN ({marks})", ids)
-    conn.execute(f"DELETE FROM customer_fts WHERE rowid IN ({marks})", ids)
-    conn.execute(f"DELETE FROM customers WHERE id IN ({marks})", ids)
-    return bool(ids)
-
-
-def staged_rows(conn: sqlite3.Connection) -> int:
-    """How many customers interrupted imports left."""
-    row = conn.execute(
-        "SELECT count(*) FROM customers WHERE state = 'staged' AND import_id IN"
-        " (SELECT id FROM imports WHERE state IN ('staging', 'undoing'))"
-    ).fetchone()
-    return int(row[0])
-
-
-async def recover(db: Database, now: float) -> int:
-    """After a crash: finish what was being undone, remove what was only staged.
-
-    Answers how many imports that concerned.
-    """
-    rows = await db.read(
-        lambda conn: conn.execute(
-            "SELECT id, state FROM imports WHERE state IN ('staging', 'undoing')"
-        ).fetchall()
-    )
-    for row in rows:
-        await _drop_staged(db, row["id"], "undone" if row["state"] == "undoing" else "failed", now)
-    return len(rows)
+# ---- afterwards ----------------------------------------------------------------------------------
 
 
 def page(

@@ -11,7 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from crmcore import access, contact_records, customers, importing, matching, pop, search, timeline
+from crmcore import (
+    access,
+    contact_records,
+    customers,
+    import_undo,
+    matching,
+    pop,
+    search,
+    timeline,
+)
 from crmcore.access import SYSTEM, Actor, Policy
 from crmcore.db import Database
 from crmcore.journal import Journal
@@ -56,8 +65,8 @@ class Store:
         db = await Database.open(path, readers=readers)
         try:
             await migrate(db, now)
-            if tidy and await db.read(importing.staged_rows) <= _TIDY_AT_ONCE:
-                await importing.recover(db, now)
+            if tidy and await db.read(import_undo.staged_rows) <= _TIDY_AT_ONCE:
+                await import_undo.recover(db, now)
             journal = await Journal.open(db)
             policy = await db.read(access.load_policy)
         except BaseException:
@@ -70,7 +79,7 @@ class Store:
 
         ``open`` does it when it is little; after a crash within a large import let a task do it.
         """
-        return await importing.recover(self.db, now)
+        return await import_undo.recover(self.db, now)
 
     async def close(self) -> None:
         """Flush the journal and close the file. Idempotent."""

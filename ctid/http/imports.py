@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from crmcore import import_map, importing, tabular
+from crmcore import import_map, import_undo, importing, tabular
 from ctid.access import Action
 from ctid.http import crm, uploads
 from ctid.http.audit import actor_of
@@ -187,7 +187,7 @@ async def list_imports(call: Call) -> Result:
 
 async def undo_import(call: Call) -> Result:
     """Take back what the import made and changed; what was used since stays."""
-    done = await importing.undo(call.services.store.db, actor_of(call), call.path_id(), call.now)
+    done = await import_undo.undo(call.services.store.db, actor_of(call), call.path_id(), call.now)
     call.services.crm_changed()
     return {name: done[name] for name in Undone.model_fields}
 

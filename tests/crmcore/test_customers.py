@@ -55,6 +55,23 @@ def test_update_keeps_ids_of_contact_points_and_audits_both_sides(
         customers.update(conn, SYSTEM, who, {"name": "x"}, 3.0, version=1)
 
 
+def test_who_is_given_the_same_address_twice_has_it_once(conn: sqlite3.Connection) -> None:
+    mails = [
+        {"kind": "email", "value": v, "label": w} for v, w in (("A@b.cn", "私"), ("a@B.cn", ""))
+    ]
+    who = int(make(conn, "张三", contact_points=mails))
+    points = customers.get(conn, SYSTEM, who)["contact_points"]
+    assert [(p["value"], p["label"]) for p in points] == [("a@B.cn", "私")]
+    index = conn.execute("SELECT name, rest FROM customer_fts").fetchone()
+    assert tuple(index) == search.stored_documents(conn, who)
+
+
+def test_a_masked_value_makes_no_new_customer(conn: sqlite3.Connection) -> None:
+    for point in ({"value": "138****8000"}, {"id": "1", "value": "138****8000"}):
+        with pytest.raises(Invalid, match="masked"):
+            customers.create(conn, SYSTEM, {"name": "x", "contact_points": [point]}, 1.0)
+
+
 def test_all_problems_are_told_at_once(conn: sqlite3.Connection) -> None:
     given = {
         "kind": "ghost",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +12,15 @@ from typing import Any
 
 import openpyxl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from crmcore import customer_input, exporting, importing, notes, tabular
+from crmcore import customer_input, exporting, import_undo, importing, notes, tabular
 from crmcore.access import SYSTEM
 from crmcore.errors import Conflict, Invalid
 from crmcore.store import Store
 
-from .test_merge import LEFT_OUT, dump
+from .test_import_undo import everything
 
 pytestmark = pytest.mark.store
 
@@ -145,42 +146,31 @@ async def test_who_stands_in_a_file_twice_is_one_customer(
     assert [one["contact_points"][0]["value"] for one in found] == ["13900000050"]
 
 
-CELL = st.sampled_from(["", "张三", "13800138000", "13900139000", "a@b.cn", "读者", "=1+1"])
+async def test_undo_over_the_lane_and_the_readers_process(store: Store, tmp_path: Path) -> None:
+    """What is drawn in ``test_import_undo``, once with all that stands in between."""
+    for name, number in (("旧", "13800138000"), ("老", "13700137000")):
+        given = {"name": name, "contact_points": [{"value": number}], "tags": ["x"]}
+        await store.create_customer(SYSTEM, given, 1.0)
+    before, index = await store.db.read(everything), await store.db.read(texts)
+    done = await run(store, table(tmp_path / "a.csv", ROWS))
+    assert (done.created, done.updated) == (1, 2)
+    counts = await import_undo.undo(store.db, SYSTEM, done.import_id, 6.0)
+    assert counts == {"removed": 1, "restored": 1, "kept": 0}
+    assert await store.db.read(everything) == before
+    assert await store.db.read(texts) == index
+    with pytest.raises(Conflict):
+        await import_undo.undo(store.db, SYSTEM, done.import_id, 7.0)
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.lists(st.lists(CELL, min_size=7, max_size=7), min_size=1, max_size=8))
-def test_import_then_undo_is_the_identity(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
-) -> None:
-    folder = tmp_path_factory.mktemp("undo")
-
-    async def check() -> None:
-        store = await Store.open(folder / "s.db", 1.0)
-        for name, number in (("旧", "13800138000"), ("老", "13700137000")):
-            given = {"name": name, "contact_points": [{"value": number}], "tags": ["x"]}
-            await store.create_customer(SYSTEM, given, 1.0)
-        out = LEFT_OUT | {"imports", "import_refusals"}
-        index = "SELECT rowid, name, rest FROM customer_fts ORDER BY rowid"
-        before = await store.db.read(lambda conn: dump(conn, left_out=out))
-        words = await store.db.read(lambda conn: [tuple(r) for r in conn.execute(index)])
-        done = await run(store, table(folder / "a.csv", rows))
-        counts = await importing.undo(store.db, SYSTEM, done.import_id, 6.0)
-        assert counts["kept"] == 0
-        assert await store.db.read(lambda conn: dump(conn, left_out=out)) == before
-        assert await store.db.read(lambda conn: [tuple(r) for r in conn.execute(index)]) == words
-        with pytest.raises(Conflict):
-            await importing.undo(store.db, SYSTEM, done.import_id, 7.0)
-        await store.close()
-
-    asyncio.run(check())
+def texts(conn: sqlite3.Connection) -> list[Any]:
+    return [tuple(r) for r in conn.execute("SELECT rowid, * FROM customer_fts ORDER BY rowid")]
 
 
 async def test_undo_keeps_what_people_worked_on(store: Store, tmp_path: Path) -> None:
     done = await run(store, table(tmp_path / "a.csv", ROWS[:2]))
     found, _ = await store.customers(SYSTEM, query="李四")
     await store.write(notes.add, SYSTEM, found[0]["id"], "打过电话", 6.0)
-    counts = await importing.undo(store.db, SYSTEM, done.import_id, 7.0)
+    counts = await import_undo.undo(store.db, SYSTEM, done.import_id, 7.0)
     assert counts == {"removed": 1, "restored": 0, "kept": 1}
     assert await names(store) == ["李四"]
 

@@ -64,7 +64,11 @@ def build(conn: sqlite3.Connection, plan: list[dict[str, Any]]) -> list[str]:
             "tags": one["tags"],
             "roles": one["roles"],
             "custom": one["custom"],
-            "contact_points": [{"value": value} for value in one["phones"]],
+            "contact_points": [
+                *({"value": value} for value in one["phones"]),
+                *({"kind": "email", "value": value} for value in one.get("mails", ())),
+            ],
+            "kind": one.get("kind", "person"),
             "addresses": [{"city": city} for city in one["cities"]],
         }
         who = customers.create(conn, SYSTEM, given, 10.0 + n)["id"]
