@@ -41,6 +41,8 @@ BULK_STEPS = 40
 GROUP_MAX = 128
 GROUP_TIME_S = 0.025
 SOON_S = 0.025
+_TRUNCATE_WAIT_MS = 20
+_TRUNCATE_AGAIN_S = 0.1
 _UNSET: Any = object()
 
 
@@ -181,6 +183,19 @@ def _empty_log(conn: sqlite3.Connection) -> None:
         _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if frames == copied:
             return
+
+
+def _truncate_log(conn: sqlite3.Connection) -> bool:
+    """Empty the log, if it can be done at once: those who write wait while it is tried."""
+    _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if frames != copied:
+        return False
+    conn.execute(f"PRAGMA busy_timeout={_TRUNCATE_WAIT_MS}")
+    try:
+        busy: int = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return busy == 0
+    finally:
+        conn.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
 
 
 def _deliver(group: list[_Job[Any]]) -> None:
@@ -483,12 +498,20 @@ class Database:
         await self._writer.raw.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         await self._writer.raw.close()
 
-    async def truncate_wal(self) -> None:
-        """Move everything from the write-ahead log into the file and empty the log."""
+    async def truncate_wal(self, *, patience_s: float = 10.0) -> bool:
+        """Move everything from the write-ahead log into the file and empty the log.
+
+        Whoever still reads an older state keeps it from being emptied: that is waited for up to
+        ``patience_s``, without keeping those who write waiting. Answers whether it is empty.
+        """
         await self.write(lambda conn: None)
-        await self._checkpointer.run(
-            _Job(lambda conn: conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
-        )
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience_s
+        while not await self._checkpointer.run(_Job(_truncate_log)):
+            if loop.time() >= until:
+                return False
+            await asyncio.sleep(_TRUNCATE_AGAIN_S)
+        return True
 
 
 def _part_of(path: Path | str) -> tuple[Path, Path]:

@@ -9,10 +9,11 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crmcore import customer_input, migrate, numbers, search
+from crmcore import customer_input, customer_rows, migrate, numbers, search
 from crmcore.access import SYSTEM
 from crmcore.db import Database
 from crmcore.errors import Conflict, StoreIncompatible
@@ -194,7 +195,9 @@ async def check_file(path: Path) -> list[Row]:
     conn = sqlite3.connect(uri, uri=True)
     conn.row_factory = sqlite3.Row
     try:
-        _, least = migrate.store_version(conn)
+        version, least = migrate.store_version(conn)
+        if not version:
+            raise StoreIncompatible(f"{path} holds no store")
         newest = migrate.known_migrations()[-1].version
         if least > newest:
             raise StoreIncompatible(f"{path} needs a newer program (version {least})")
@@ -207,54 +210,97 @@ async def restore(backup: Path, target: Path, now: float) -> Row:
     """Put a back-up in the place of a store that is not in use: ``{kept, erased_again}``.
 
     What stood there is kept beside it as ``<target>.replaced``. Persons who were erased after the
-    back-up was made are erased again. Raises StoreIncompatible, Conflict (target in use, back-up
-    broken), ``OSError``.
+    back-up was made are erased again, also in a newer back-up that is restored after this one; ids
+    that were given since are not given again. Raises StoreIncompatible, Conflict (target in use,
+    back-up broken), ``sqlite3.DatabaseError`` (no store), ``OSError``.
     """
     from crmcore import privacy  # a restore is the one place where the layers meet
 
     broken = [one["detail"] for one in await check_file(backup) if not one["ok"]]
     if broken:
         raise Conflict(f"the back-up is broken: {broken[0]}")
-    erased = _take_over(target)
+    past = _take_over(target)
     kept = _swap(backup, target)
     db = await Database.open(target, readers=1)
     again = 0
     try:
-        await migrate.migrate(db, now)
-        for customer, reason in erased:
-            active = await db.read(
-                lambda conn, customer=customer: conn.execute(  # type: ignore[misc]
-                    "SELECT 1 FROM customers WHERE id = ? AND state = 'active'", (customer,)
-                ).fetchone()
-            )
-            if active:
-                await privacy.erase(db, SYSTEM, str(customer), reason, now)
+        await migrate.migrate(db, now, copy=False)
+        if past is not None and past.birth == await db.read(_birth):
+            for customer, reason in await db.write(lambda conn: _take_up(conn, past)):
+                await privacy.erase(db, SYSTEM, customer, reason, now)
                 again += 1
     finally:
         await db.close()
     return {"kept": kept, "erased_again": again}
 
 
-def _take_over(target: Path) -> list[tuple[int, str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """What a store that is replaced must hand on. ``birth``: when it was made, by which its own
+    back-ups are known; ``erasures``: of everybody who was erased, by id."""
+
+    birth: float
+    last_id: int
+    erasures: dict[int, tuple[Any, ...]]
+
+
+_ERASURE = "customer, pseudonym, reason, actor, at, finished_at"
+_ERASED = (
+    f"SELECT {_ERASURE} FROM erasures UNION ALL"
+    # who was merged into the person may stand alone in a back-up
+    " SELECT c.id, e.pseudonym, e.reason, e.actor, e.at, e.finished_at FROM customers c"
+    " JOIN erasures e ON e.at = c.updated_at WHERE c.state = 'erased' AND c.merged_into IS NOT NULL"
+)
+
+
+def _birth(conn: sqlite3.Connection) -> float:
+    return float(conn.execute("SELECT min(applied_at) FROM migrations").fetchone()[0])
+
+
+def _take_over(target: Path) -> _Past | None:
     """Make sure that nobody uses the store, and read who was erased."""
     if not target.exists():
-        return []
+        return None
     conn = sqlite3.connect(target, timeout=1.0, isolation_level=None)
     try:
         conn.execute("PRAGMA locking_mode=EXCLUSIVE")
         conn.execute("BEGIN EXCLUSIVE")
-        rows = conn.execute("SELECT customer, reason FROM erasures ORDER BY id").fetchall()
+        past = _Past(
+            birth=_birth(conn),
+            last_id=customer_rows.next_id(conn) - 1,
+            erasures={row[0]: tuple(row) for row in conn.execute(_ERASED)},
+        )
         conn.execute("COMMIT")
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return [(int(r[0]), str(r[1])) for r in rows]
+        return past
     except sqlite3.OperationalError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise Conflict("the store is in use; stop the daemon first") from error
-        return []
+        return None
     except sqlite3.DatabaseError:
-        return []  # what stands there is broken: that is why it is replaced
+        return None  # what stands there is broken: that is why it is replaced
     finally:
         conn.close()
+
+
+def _take_up(conn: sqlite3.Connection, past: _Past) -> list[tuple[int, str]]:
+    """Remember who was erased; answers those who have come back with the back-up."""
+    if customer_rows.next_id(conn) <= past.last_id:
+        conn.execute("DELETE FROM sqlite_sequence WHERE name = 'customers'")
+        conn.execute(
+            "INSERT INTO sqlite_sequence(name, seq) VALUES ('customers', ?)", (past.last_id,)
+        )
+    states = {
+        one: conn.execute("SELECT state FROM customers WHERE id = ?", (one,)).fetchone()
+        for one in past.erasures
+    }
+    known = {row[0] for row in conn.execute("SELECT customer FROM erasures")}
+    conn.executemany(
+        f"INSERT INTO erasures({_ERASURE}) VALUES (?,?,?,?,?,?)",
+        [row for one, row in past.erasures.items() if states[one] is None and one not in known],
+    )
+    active = [one for one, state in states.items() if state and state["state"] == "active"]
+    return [(one, str(past.erasures[one][2])) for one in active]
 
 
 def _swap(backup: Path, target: Path) -> str:

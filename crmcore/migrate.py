@@ -98,13 +98,17 @@ def _apply(conn: sqlite3.Connection, migration: Migration, now: float) -> None:
 
 
 async def migrate(
-    db: Database, now: float, *, migrations: tuple[Migration, ...] | None = None
+    db: Database,
+    now: float,
+    *,
+    migrations: tuple[Migration, ...] | None = None,
+    copy: bool = True,
 ) -> list[int]:
     """Bring the store to this program's version. Returns the versions applied.
 
-    A store that already holds data is first copied to ``<file>.before-NNNN`` beside it. A store
-    made by a newer program is opened only if its minimum compatible version allows this one;
-    otherwise :class:`StoreIncompatible` and nothing is changed.
+    A store that already holds data is first copied to ``<file>.before-NNNN`` beside it, unless
+    ``copy`` is false. A store made by a newer program is opened only if its minimum compatible
+    version allows this one; otherwise :class:`StoreIncompatible` and nothing is changed.
     """
     if migrations is None:
         migrations = known_migrations()
@@ -117,7 +121,7 @@ async def migrate(
             "made before the migration"
         )
     due = [one for one in migrations if one.version > version]
-    if due and version:
+    if due and version and copy:
         target = db.path.with_name(f"{db.path.name}.before-{due[0].version:04d}")
         n = 1
         while target.exists():

@@ -2,18 +2,22 @@
 
 **Erasure** takes out every trace of a person: the customer's own rows and those of the customers
 merged into it, notes, tasks, attachments, the audit's values, import rows, the search index, the
-journal's payloads, the number on contact records (also of records that nobody was linked to), and,
-through a port, the audio files. What statistics and the law need stays under a pseudonym: that
-there was an interaction, when, how long, with whom on our side, and the consent ledger.
+journal's payloads, the number on contact records (also of records that nobody was linked to), what
+others wrote about the person's numbers and addresses (``quotes``) and, through a port, the audio
+files. What statistics and the law need stays under a pseudonym: ``personal.KEPT`` lists it.
+
+The order matters: what has to be looked for by the person's numbers is cleaned while the store
+still knows them, so that an erasure that a crash cut short can be asked for again; what needs no
+number (the index's remains, the log, the ports) is taken up again by :func:`finish`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from crmcore import (
@@ -21,9 +25,9 @@ from crmcore import (
     consent,
     contact_records,
     customers,
-    journal,
     notes,
     numbers,
+    quotes,
     relations,
     search,
     tasks,
@@ -33,12 +37,10 @@ from crmcore import (
 from crmcore.access import Actor
 from crmcore.db import Database
 from crmcore.errors import Conflict, Invalid, NotFound
+from crmcore.quotes import Person
 
 Row = dict[str, Any]
-BLANK = "[erased]"
-_PERSONAL_KEYS = frozenset(
-    ("number", "name", "caller_number", "caller_name", "customer_name", "notes", "digits", "note")
-)
+BLANK = quotes.BLANK
 
 
 class ErasePort(Protocol):
@@ -106,17 +108,37 @@ async def erase(
 ) -> Row:
     """Forget a person: ``{erasure, pseudonym, contact_records, recordings, finished}``.
 
-    The store is clean when this returns. A port that fails leaves ``finished`` false; call
-    :func:`finish` later. Copies (back-ups, files that were exported and taken away) are out of
-    reach; restoring a back-up erases again, see ``crmcore.doctor.restore``.
+    The store's rows are clean when this returns. ``finished`` false: a port failed, or somebody who
+    reads for long keeps the write-ahead log from being emptied; call :func:`finish` later. Copies
+    (back-ups, files that were exported and taken away) are out of reach; restoring a back-up erases
+    again, see ``crmcore.doctor.restore``.
     Raises NotFound, Forbidden, Invalid, Conflict (a call of this person is still live).
     """
-    done = await db.write(lambda conn: _erase(conn, actor, customer, reason, now), timeout_s=300)
-    traces = await _journal_traces(db, done.pop("strings"), done.pop("interactions"))
-    for seqs in (traces[i : i + 200] for i in range(0, len(traces), 200)):
-        await db.write(lambda conn, seqs=seqs: _redact(conn, seqs))  # type: ignore[misc]
-    await scrub(db)
+    known = await db.read(lambda conn: _known(conn, actor, customer, reason))
+    last = await quotes.blank_journal(db, known.person, known.interactions)
+    places = await quotes.find(db, known.person)
+    done = await db.write(
+        lambda conn: _erase(conn, actor, customer, reason, now, places), timeout_s=300
+    )
+    gone: _Known = done.pop("known")
+    # what came meanwhile; with a number that was not known before, all of it
+    await quotes.blank_journal(
+        db, gone.person, gone.interactions, last if gone.person == known.person else 0
+    )
     return await finish(db, done["erasure"], now, ports=ports) | done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A person as the store knows them. ``ids``: with all that were merged into it."""
+
+    customer: int
+    ids: list[int]
+    keys: list[str]
+    records: list[int]
+    interactions: list[str]
+    person: Person
+    reason: str
 
 
 def _ids(conn: sqlite3.Connection, who: int) -> list[int]:
@@ -131,9 +153,12 @@ def _ids(conn: sqlite3.Connection, who: int) -> list[int]:
     ]
 
 
-def _erase(
-    conn: sqlite3.Connection, actor: Actor, customer: object, reason: str, now: float
-) -> Row:
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _known(conn: sqlite3.Connection, actor: Actor, customer: object, reason: str) -> _Known:
+    """Whom to forget. Raises NotFound, Forbidden, Invalid, Conflict."""
     row = customers.active(conn, customers.row_id(customer))
     actor.require_row("customer", "erase", owner=row["owner"], team=row["team"])
     why = text.clean(reason, 200)
@@ -141,55 +166,113 @@ def _erase(
         raise Invalid({"reason": "must say on what ground"})
     who = int(row["id"])
     ids = _ids(conn, who)
-    marks = ",".join("?" * len(ids))
     keys = [
         r[0]
         for r in conn.execute(
-            f"SELECT DISTINCT key FROM contact_points WHERE customer IN ({marks})"
-            " AND kind = 'phone'",
+            f"SELECT DISTINCT key FROM contact_points WHERE customer IN ({_marks(ids)})"
+            " AND kind = 'phone' ORDER BY key",
             ids,
         )
     ]
-    key_marks = ",".join("?" * len(keys))
     records = conn.execute(
         "SELECT id, interaction, caller_number, caller_name, number_key FROM contact_records"
-        f" WHERE customer IN ({marks}) OR (customer IS NULL AND number_key IN ({key_marks}))",
+        f" WHERE customer IN ({_marks(ids)})"
+        f" OR (customer IS NULL AND number_key IN ({_marks(keys)})) ORDER BY id",
         (*ids, *keys),
     ).fetchall()
-    strings = _strings(conn, ids, [dict(r) for r in records])
-    live = conn.execute("SELECT id, snapshot FROM live WHERE kind = 'interaction'").fetchall()
-    if any(s in one["snapshot"] for one in live for s in strings["exact"]):
-        raise Conflict("a call of this person is live; erase when it has ended")
+    person = _person(conn, ids, records)
+    for live in conn.execute("SELECT snapshot FROM live WHERE kind = 'interaction'"):
+        snapshot = live["snapshot"]
+        if person.quoted(snapshot) or any(f'"customer":"{one}"' in snapshot for one in ids):
+            raise Conflict("a call of this person is live; erase when it has ended")
+    return _Known(
+        customer=who,
+        ids=ids,
+        keys=keys,
+        records=[r["id"] for r in records],
+        interactions=[r["interaction"] for r in records],
+        person=person,
+        reason=person.unnamed(why),
+    )
+
+
+def _person(conn: sqlite3.Connection, ids: list[int], records: Iterable[sqlite3.Row]) -> Person:
+    """Numbers as known, mail addresses, other accounts, and the names."""
+    values: dict[str, set[str]] = {}
+    for value, key in conn.execute(
+        f"SELECT value, key FROM contact_points WHERE customer IN ({_marks(ids)})", ids
+    ):
+        known = values.setdefault(key, set())
+        known.update((value, key))
+        if key.startswith("+"):
+            known.update((numbers.parse(key).digits, key[1:], numbers.display(key)))
+    marks = _marks(ids)
+    names = {
+        str(r[0] or "")
+        for r in conn.execute(
+            f"SELECT name FROM customers WHERE id IN ({marks})"
+            # as they were called before
+            " UNION SELECT before ->> '$.name' FROM audit"
+            f" WHERE entity = 'customer' AND customer IN ({marks})"
+            " UNION SELECT undo ->> '$.customers[0].name' FROM import_changes"
+            f" WHERE customer IN ({marks})",
+            ids * 3,
+        )
+    }
+    for one in records:
+        if one["caller_number"]:
+            values.setdefault(one["number_key"] or "", set()).add(one["caller_number"])
+        names.add(one["caller_name"])
+    return Person(values, names)
+
+
+def _erase(
+    conn: sqlite3.Connection,
+    actor: Actor,
+    customer: object,
+    reason: str,
+    now: float,
+    places: Sequence[quotes.Place] = (),
+) -> Row:
+    """Everything that is rows, in one transaction; ``places``: where others quote the person."""
+    known = _known(conn, actor, customer, reason)
+    who, ids, keys = known.customer, known.ids, known.keys
+    marks, key_marks = _marks(ids), _marks(keys)
     pseudonym = "erased-" + hashlib.sha256(f"{who}|{now!r}".encode()).hexdigest()[:12]
-    _blank_records(conn, [r["id"] for r in records])
+    _blank_audit(conn, known, now)
+    _blank_records(conn, known)
+    conn.execute(
+        f"DELETE FROM callbacks WHERE customer IN ({marks}) OR (number_key IN ({key_marks})"
+        # of a number that is another customer's, too, the other's call-back stays
+        " AND NOT EXISTS (SELECT 1 FROM contact_points p WHERE p.customer = callbacks.customer"
+        " AND p.key = callbacks.number_key))",
+        (*ids, *keys),
+    )
     for table in (
         "contact_points", "addresses", "customer_roles", "customer_tags", "profile_facts",
-        "attachments", "watchers", "number_choices", "import_changes", "notes",
+        "attachments", "watchers", "number_choices", "import_changes", "notes", "tasks",
     ):  # fmt: skip
         conn.execute(f"DELETE FROM {table} WHERE customer IN ({marks})", ids)
+    conn.execute(
+        f"DELETE FROM number_choices WHERE key IN ({key_marks}) AND NOT EXISTS"
+        " (SELECT 1 FROM contact_points p WHERE p.key = number_choices.key AND p.kind = 'phone')",
+        keys,
+    )
     conn.execute(
         f"DELETE FROM relations WHERE customer IN ({marks}) OR other IN ({marks})", ids * 2
     )
     conn.execute(f"DELETE FROM duplicates WHERE one IN ({marks}) OR other IN ({marks})", ids * 2)
-    conn.execute(
-        f"DELETE FROM callbacks WHERE customer IN ({marks}) OR number_key IN ({key_marks})",
-        (*ids, *keys),
-    )
-    conn.execute(f"DELETE FROM tasks WHERE customer IN ({marks})", ids)
     conn.execute(f"UPDATE consents SET source = '', proof = '' WHERE customer IN ({marks})", ids)
     conn.execute(
         "UPDATE merges SET undo = '{}', undone_at = coalesce(undone_at, ?)"
         f" WHERE survivor IN ({marks}) OR gone IN ({marks})",
         (now, *ids, *ids),
     )
-    conn.execute(f"UPDATE audit SET before = NULL, after = NULL WHERE customer IN ({marks})", ids)
-    conn.execute(f"UPDATE webhook_deliveries SET body = '' WHERE customer IN ({marks})", ids)
-    conn.executemany(
-        "UPDATE audit SET before = NULL, after = NULL WHERE entity = 'contact_record'"
-        " AND entity_id = ?",
-        [(str(r["id"]),) for r in records],
+    conn.execute(
+        "UPDATE webhook_deliveries SET body = '', state = iif(state = 'pending', 'failed', state)"
+        f" WHERE customer IN ({marks})",
+        ids,
     )
-    _elsewhere(conn, strings["exact"])
     for one in ids:
         search.unindex(conn, one)
     conn.execute(
@@ -199,42 +282,55 @@ def _erase(
         (now, *ids),
     )
     conn.execute("UPDATE customers SET name = ? WHERE id = ?", (pseudonym, who))
-    interactions = [r["interaction"] for r in records]
-    recordings = _recordings(conn, interactions)
+    quotes.blank(conn, known.person, places)
+    recordings = _recordings(conn, known.interactions)
     cursor = conn.execute(
         "INSERT INTO erasures(customer, pseudonym, reason, actor, at, pending)"
         " VALUES (?,?,?,?,?,?)",
-        (who, pseudonym, why, actor.username, now, audit.text(interactions)),
+        (who, pseudonym, known.reason, actor.username, now, audit.text(known.interactions)),
     )
     audit.note(conn, actor, "erase", "customer", who, now)
     webhooks.emit(conn, "customer.erased", {"customer": str(who)}, now)
     return {
         "erasure": str(cursor.lastrowid),
         "pseudonym": pseudonym,
-        "contact_records": len(records),
+        "contact_records": len(known.records),
         "recordings": len(recordings),
-        "strings": strings["exact"],
-        "interactions": interactions,
+        "known": known,
     }
 
 
-def _strings(conn: sqlite3.Connection, ids: list[int], records: list[Row]) -> dict[str, list[str]]:
-    """What identifies the person exactly: numbers as known, mail addresses, other accounts."""
-    marks = ",".join("?" * len(ids))
-    exact: set[str] = set()
-    for value, key in conn.execute(
-        f"SELECT value, key FROM contact_points WHERE customer IN ({marks})", ids
+def _blank_audit(conn: sqlite3.Connection, known: _Known, now: float) -> None:
+    """The values before and after, of the person and of what stood at the person."""
+    marks = _marks(known.ids)
+    blank = "UPDATE audit SET before = NULL, after = NULL WHERE "
+    conn.execute(f"{blank}customer IN ({marks})", known.ids)
+    for entity, ids in (
+        ("contact_record", known.records),
+        ("task", _of(conn, "tasks", known)),
+        ("callback", _of(conn, "callbacks", known)),
     ):
-        exact.update((value, key))
-        if key.startswith("+"):
-            exact.update((numbers.parse(key).digits, key[1:], numbers.display(key)))
-    for one in records:
-        exact.add(one["caller_number"])
-    return {"exact": sorted((s for s in exact if len(s) >= 5), key=len, reverse=True)}
+        conn.executemany(f"{blank}entity = ? AND entity_id = ?", [(entity, str(i)) for i in ids])
+    # a partner's entries from the merge on until the two were parted again may hold both
+    for merged in conn.execute(
+        "SELECT survivor, gone, at, undone_at FROM merges"
+        f" WHERE undone_at IS NOT NULL AND (survivor IN ({marks}) OR gone IN ({marks}))",
+        known.ids * 2,
+    ).fetchall():
+        conn.execute(
+            f"{blank}customer IN (?, ?) AND at BETWEEN ? AND ?",
+            (merged["survivor"], merged["gone"], merged["at"], merged["undone_at"]),
+        )
 
 
-def _blank_records(conn: sqlite3.Connection, ids: list[int]) -> None:
-    for one in ids:
+def _of(conn: sqlite3.Connection, table: str, known: _Known) -> list[int]:
+    sql = f"SELECT id FROM {table} WHERE customer IN ({_marks(known.ids)})"
+    return [row[0] for row in conn.execute(sql, known.ids)]
+
+
+def _blank_records(conn: sqlite3.Connection, known: _Known) -> None:
+    """The contact records, and what belongs to their interactions and to nobody else."""
+    for one, interaction in zip(known.records, known.interactions, strict=True):
         conn.execute(
             "UPDATE contact_records SET caller_number = '', caller_name = '', number_key = NULL,"
             " notes = '', survey = NULL, legs = '[]', causes = '[]', version = version + 1"
@@ -242,81 +338,16 @@ def _blank_records(conn: sqlite3.Connection, ids: list[int]) -> None:
             (one,),
         )
         conn.execute("DELETE FROM record_fts WHERE rowid = ?", (one,))
-
-
-_TEXTS = (
-    ("notes", "text"),
-    ("customers", "title"),
-    ("customers", "custom"),
-    ("contact_records", "survey"),
-    ("consents", "source"),
-    ("consents", "proof"),
-    ("attachments", "name"),
-    ("saved_views", "name"),
-    ("saved_views", "filter"),
-    ("merges", "undo"),
-    ("import_changes", "undo"),
-    ("tasks", "title"),
-    ("tasks", "text"),
-    ("contact_records", "notes"),
-    ("early_amendments", "notes"),
-    ("relations", "note"),
-    ("callbacks", "note"),
-    ("profile_facts", "value"),
-)
-_ROWS = (("import_refusals", "content", "[]"), ("import_changes", "change", "{}"))
-
-
-def _spellings(one: str) -> re.Pattern[str]:
-    """What finds a value in text: a number with whatever people write between its digits, or
-    any other value in capitals and small letters."""
-    digits = numbers.parse(one).digits
-    if len(digits) < 7 or any(c.isalpha() for c in one):
-        return re.compile(re.escape(one), re.IGNORECASE)
-    between = r"[\s\-()（）/.·_\u2010-\u2015－]*"
-    whole = between.join(f"[{c}{chr(0xFF10 + int(c))}]" for c in digits)
-    country = r"(?:(?:\+|00)?86" + between + ")?"
-    return re.compile(rf"(?<!\d){country}0?{whole}(?!\d)|{re.escape(one)}")
-
-
-def _elsewhere(conn: sqlite3.Connection, strings: list[str]) -> None:
-    """Other customers' texts that quote the person's number or mail address, and their index."""
-    if not strings:
-        return
-    expressions = [_spellings(one) for one in strings]
-
-    def quotes(value: str | None) -> bool:
-        return bool(value) and any(one.search(str(value)) for one in expressions)
-
-    conn.create_function("quotes_person", 1, quotes, deterministic=True)
-    again: set[int] = set()
-    for table, column in _TEXTS:
-        whose = "id" if table == "customers" else "customer" if table == "notes" else "NULL"
-        rows = conn.execute(
-            f"SELECT id, {whose} AS whose, {column} AS value FROM {table}"
-            f" WHERE length({column}) >= 5 AND quotes_person({column})"
+        mine = conn.execute(
+            "SELECT id FROM tasks WHERE interaction = ? AND customer IS NULL", (interaction,)
         ).fetchall()
-        for row in rows:
-            value = row["value"]
-            for one in expressions:
-                value = one.sub(BLANK, value)
-            if table == "saved_views" and column == "name":
-                value += f" {row['id']}"  # names of views must differ
-            conn.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, row["id"]))
-            if table == "contact_records":
-                contact_records.index_notes(conn, row["id"])
-            if row["whose"] is not None:
-                again.add(row["whose"])
-    conn.execute(
-        "UPDATE audit SET before = NULL, after = NULL"
-        " WHERE quotes_person(before) OR quotes_person(after)"
-    )
-    for customer in again:
-        if customers.survivor(conn, customer) == customer:
-            search.index(conn, customer)
-    for table, column, empty in _ROWS:
-        conn.execute(f"UPDATE {table} SET {column} = ? WHERE quotes_person({column})", (empty,))
-    conn.create_function("quotes_person", 1, None)  # it knows the person
+        for task in mine:
+            conn.execute("DELETE FROM tasks WHERE id = ?", (task["id"],))
+            conn.execute(
+                "UPDATE audit SET before = NULL, after = NULL WHERE entity = 'task'"
+                " AND entity_id = ?",
+                (str(task["id"]),),
+            )
 
 
 def _recordings(conn: sqlite3.Connection, interactions: list[str]) -> list[Row]:
@@ -329,67 +360,12 @@ def _recordings(conn: sqlite3.Connection, interactions: list[str]) -> list[Row]:
     return found
 
 
-async def _journal_traces(
-    db: Database, strings: list[str], interactions: list[str]
-) -> list[tuple[int, str]]:
-    """``[(seq, payload as it shall be)]`` of every entry that holds a trace."""
-    named = set(interactions)
-    traces: list[tuple[int, str]] = []
-    after = 0
-    while True:
-
-        def look(conn: sqlite3.Connection, after: int = after) -> tuple[list[tuple[int, str]], int]:
-            found = []
-            last = after
-            for seq, interaction, payload in conn.execute(
-                "SELECT seq, interaction, payload FROM journal WHERE seq > ? ORDER BY seq"
-                " LIMIT 5000",
-                (after,),
-            ):
-                last = seq
-                if interaction in named or any(s in payload for s in strings):
-                    cleaned = _cleaned(payload, strings, interaction in named)
-                    if cleaned != payload:
-                        found.append((seq, cleaned))
-            return found, last
-
-        found, last = await db.read(look, timeout_s=60)
-        traces += found
-        if last == after:
-            return traces
-        after = last
-
-
-def _cleaned(payload: str, strings: list[str], own: bool) -> str:
-    try:
-        value = json.loads(payload)
-    except ValueError:
-        return json.dumps(BLANK)
-
-    def walk(value: Any, name: str = "") -> Any:
-        if isinstance(value, dict):
-            return {k: walk(v, k) for k, v in value.items()}
-        if isinstance(value, list):
-            return [walk(one, name) for one in value]
-        if isinstance(value, str):
-            if own and name in _PERSONAL_KEYS and value:
-                return BLANK
-            for one in strings:
-                value = value.replace(one, BLANK)
-        return value
-
-    return audit.text(walk(value))
-
-
-def _redact(conn: sqlite3.Connection, traces: list[tuple[int, str]]) -> None:
-    journal.redact(conn, [seq for seq, _ in traces], [payload for _, payload in traces])
-
-
-async def scrub(db: Database) -> None:
+async def scrub(db: Database) -> bool:
     """Rewrite the search index without its deleted words and empty the write-ahead log.
 
     FTS5 only marks what was deleted until its segments are merged
     (https://www.sqlite.org/fts5.html, "merge"); done in steps that let other writes in between.
+    Answers False if the log could not be emptied because somebody reads for long.
     """
     for table in ("customer_fts", "record_fts"):
         more = True
@@ -406,14 +382,18 @@ async def scrub(db: Database) -> None:
 
             more = await db.write(step)
             first = False
-    await db.truncate_wal()
+    return await db.truncate_wal()
 
 
 async def finish(
     db: Database, erasure: object, now: float, *, ports: Sequence[ErasePort] = ()
 ) -> Row:
-    """Ask the ports, then mark the recordings as erased. Answers ``{finished: bool}``."""
+    """What an erasure needs beyond the rows: ``{finished: bool}``. Repeatable until it is true.
+
+    Cleans the index and the log, asks the ports, then marks the recordings as erased.
+    """
     key = customers.row_id(erasure)
+    clean = await scrub(db)
 
     def look(conn: sqlite3.Connection) -> tuple[int, list[Row]]:
         row = conn.execute("SELECT * FROM erasures WHERE id = ?", (key,)).fetchone()
@@ -436,13 +416,16 @@ async def finish(
             " updated_at = ? WHERE id = ?",
             [(now, one["id"]) for one in recordings],
         )
-        conn.execute("UPDATE erasures SET pending = '[]', finished_at = ? WHERE id = ?", (now, key))
+        conn.execute(
+            "UPDATE erasures SET pending = '[]', finished_at = ? WHERE id = ?",
+            (now if clean else None, key),
+        )
 
     await db.write(done)
-    return {"finished": True}
+    return {"finished": clean}
 
 
 def unfinished(conn: sqlite3.Connection) -> list[str]:
-    """Erasures whose ports have not all succeeded, for the daemon to try again."""
+    """Erasures that are not finished yet, for the daemon to try again."""
     rows = conn.execute("SELECT id FROM erasures WHERE finished_at IS NULL ORDER BY id")
     return [str(row[0]) for row in rows]

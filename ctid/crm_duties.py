@@ -22,6 +22,7 @@ from recorder.plan import RecordingPlan
 log = structlog.get_logger(__name__)
 
 DAY_S = 86400.0
+ERASE_AGAIN_S = 300.0
 
 
 class CrmDuties:
@@ -45,6 +46,7 @@ class CrmDuties:
         self._webhooks = WebhookSender(store, hub, clock)
         self._reminders = Reminders(store, hub, clock)
         self._journal_days = journal_days
+        self._changed = asyncio.Event()
         self._tasks: tuple[asyncio.Task[Any], ...] = ()
 
     def start(self) -> None:
@@ -57,9 +59,12 @@ class CrmDuties:
         )
 
     async def _finish(self) -> None:
-        now = self._clock.now_s()
-        await self._store.tidy(now)
-        await finish_erasures(self._store, now, self.ports)
+        """What an earlier process left; and erasures that could not be finished at once."""
+        await self._store.tidy(self._clock.now_s())
+        while True:
+            self._changed.clear()
+            left = await finish_erasures(self._store, self._clock.now_s(), self.ports)
+            await (asyncio.sleep(ERASE_AGAIN_S) if left else self._changed.wait())
 
     async def _keep_house(self) -> None:
         """At the start and then daily: a daemon that runs for years must not fill the disk."""
@@ -87,6 +92,7 @@ class CrmDuties:
         """Somebody has changed something in the CRM."""
         self._webhooks.nudge()
         self._reminders.nudge()
+        self._changed.set()
 
     def record_written(self) -> None:
         """A contact record was written: no task has changed, so no reminder is looked for."""

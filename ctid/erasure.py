@@ -37,9 +37,12 @@ class RecordingEraser:
                 resolve(self._plan, row["file"]).unlink(missing_ok=True)
 
 
-async def finish_erasures(store: Store, now: float, ports: Sequence[ErasePort]) -> None:
-    """Take up erasures that a port failed or a crash cut short."""
+async def finish_erasures(store: Store, now: float, ports: Sequence[ErasePort]) -> int:
+    """Take up erasures that could not be finished or that a crash cut short. How many are left."""
+    left = 0
     for erasure in await store.read(privacy.unfinished):
         done = await privacy.finish(store.db, erasure, now, ports=ports)
         if not done["finished"]:
-            log.warning("erasure_unfinished", erasure=erasure)
+            left += 1
+            log.warning("erasure_unfinished", erasure=erasure, hint="it is tried again")
+    return left

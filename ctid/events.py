@@ -296,9 +296,16 @@ class EventHub:
         for subscription in list(self._subscriptions):
             subscription.close()
 
-    def forget_past(self) -> None:
-        """Keep nothing to be told again: who comes back loads everything anew."""
+    def forget_past(self, customer: str) -> None:
+        """Keep nothing to be told again: who comes back loads everything anew.
+
+        Open pops stay, but for those that may be about this customer (a wrap-up that still runs).
+        """
         self._ring.clear()
+        named = f'"id":"{customer}"'.encode()
+        for agent, pops in list(self._pops.items()):
+            for interaction in [i for i, frame in pops.items() if named in frame.body()]:
+                self.forget_pop(agent, interaction)
 
     def reset(self) -> None:
         """Tell every client to load everything again (a new configuration is in force)."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import shutil
+import asyncio
 import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
 
+from crmcore import doctor
+from crmcore.errors import StoreError
 from ctid.cli._common import add_config_option, load_settings
+from ctid.clock import SystemClock
 
 
 def add_parser(subparsers: Any) -> None:
@@ -24,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replace. The store that was there stays beside it as ``.before-restore``.
+    """Replace. The store that was there stays beside it as ``.replaced``.
 
     1: ctid runs, or the file is no whole backup; nothing was changed then.
     """
@@ -32,43 +33,15 @@ def run(args: argparse.Namespace) -> int:
     if loaded is None:
         return 2
     path = loaded.store.path
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     try:
-        _check(args.source)
-        if path.exists():
-            _lock(path)
-        part = path.with_name(path.name + ".part")
-        shutil.copyfile(args.source, part)
-        part.chmod(0o600)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        if path.exists():
-            path.rename(path.with_name(path.name + ".before-restore"))
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        part.rename(path)
-    except (OSError, sqlite3.Error, ValueError) as error:
+        done = asyncio.run(doctor.restore(args.source, path, SystemClock().now_s()))
+    except (StoreError, OSError, sqlite3.Error) as error:
         print(f"ctid: not restored: {error}", file=sys.stderr)
         return 1
     print(f"restored {path} from {args.source}")
+    if done["erased_again"]:
+        print(f"{done['erased_again']} persons who were erased since were erased again")
+    if done["kept"]:
+        print(f"what was there before is {done['kept']}")
     return 0
-
-
-def _check(source: Path) -> None:
-    """Raise unless ``source`` is a whole SQLite file with a journal in it."""
-    if not source.is_file():
-        raise ValueError(f"{source} is not a file")
-    with contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as conn:
-        result = conn.execute("PRAGMA integrity_check").fetchone()[0]
-        if result != "ok":
-            raise ValueError(f"{source} is damaged: {result}")
-        if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'journal'").fetchone():
-            raise ValueError(f"{source} is not a ctid store")
-
-
-def _lock(path: Path) -> None:
-    """Raise when another process has the store open; bring its write-ahead log into the file."""
-    with contextlib.closing(sqlite3.connect(path, timeout=0.5)) as conn:
-        # leaving WAL mode needs the only connection there is
-        mode = conn.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
-        if mode != "delete":
-            raise ValueError("the store is in use; stop ctid first")

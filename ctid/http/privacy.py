@@ -120,6 +120,7 @@ async def erase(call: Call) -> Result:
     customer = await store.customer(actor, call.path_id())
     if body.name.strip() != customer["name"].strip():
         raise invalid("body.name", "mismatch", "is not this customer's name; nothing was erased")
+    await store.journal.flush()  # what waits there is looked through as well
     done = await privacy.erase(
         store.db,
         actor,
@@ -130,7 +131,7 @@ async def erase(call: Call) -> Result:
     )
     # what is kept in memory to be told again may name the person, too
     call.context.idempotency.forget()
-    call.services.hub.forget_past()
+    call.services.hub.forget_past(customer["id"])
     call.services.crm_changed()
     return {name: done[name] for name in Erased.model_fields}
 

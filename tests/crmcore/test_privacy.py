@@ -31,7 +31,7 @@ from crmcore import (
     timeline,
 )
 from crmcore.access import SYSTEM, Actor
-from crmcore.errors import Conflict, Forbidden, Invalid, NotFound
+from crmcore.errors import Conflict, Forbidden, Invalid, NotFound, StoreIncompatible
 from crmcore.store import Store
 from routing.commands import AmendContactRecord, Outcome
 from routing.ids import AgentId, InteractionId
@@ -249,6 +249,56 @@ async def test_a_restored_backup_forgets_again(tmp_path: Path) -> None:
     found, _ = await store.customers(SYSTEM)
     assert [one["name"] for one in found] == ["留下的人"]
     await store.close()
+
+
+async def names_after_restoring(backup: Path, target: Path, now: float) -> list[str]:
+    await doctor.restore(backup, target, now)
+    store = await Store.open(target, now)
+    found, _ = await store.customers(SYSTEM)
+    await store.close()
+    return sorted(one["name"] for one in found)
+
+
+async def test_backups_in_any_order_and_of_any_age_forget_again(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    store = await Store.open(path, 1.0)
+    person = {"name": "诸葛慕容", "contact_points": [{"value": NUMBER}]}
+    await store.create_customer(SYSTEM, {"name": "留下的人"}, 1.0)
+    await store.db.backup_to(tmp_path / "before")
+    who = (await store.create_customer(SYSTEM, person, 1.0))["id"]
+    twin = (await store.create_customer(SYSTEM, {"name": "诸葛慕容"}, 1.0))["id"]
+    await store.db.backup_to(tmp_path / "apart")
+    await store.write(merge.merge, SYSTEM, who, twin, 2.0)
+    await store.db.backup_to(tmp_path / "merged")
+    await privacy.erase(store.db, SYSTEM, who, "asked", 3.0)
+    await store.close()
+    for n, name in enumerate(("before", "merged", "apart", "before", "apart", "merged"), 4):
+        assert await names_after_restoring(tmp_path / name, path, float(n)) == ["留下的人"], name
+        await asyncio.to_thread((tmp_path / "s.db.replaced").unlink)
+        assert traces(tmp_path) == {}
+    store = await Store.open(path, 20.0)
+    new = (await store.create_customer(SYSTEM, {"name": "新来的人"}, 20.0))["id"]
+    assert int(new) > int(twin)  # nobody gets the id of somebody who was erased
+    await store.close()
+
+
+async def test_another_house_s_backup_is_not_taken_for_an_own_one(tmp_path: Path) -> None:
+    for n, name in enumerate(("诸葛慕容", "别家的人")):
+        store = await Store.open(tmp_path / f"{n}.db", 1.0 + n)
+        who = (await store.create_customer(SYSTEM, {"name": name}, 3.0))["id"]
+        await store.db.backup_to(tmp_path / f"{n}.backup")
+        if not n:
+            await privacy.erase(store.db, SYSTEM, who, "asked", 4.0)
+        await store.close()
+    found = await names_after_restoring(tmp_path / "1.backup", tmp_path / "0.db", 5.0)
+    assert found == ["别家的人"]
+
+
+async def test_what_is_no_store_is_not_put_in_place(tmp_path: Path) -> None:
+    await (await Store.open(tmp_path / "s.db", 1.0)).close()
+    await asyncio.to_thread((tmp_path / "empty").touch)
+    with pytest.raises(StoreIncompatible):
+        await doctor.restore(tmp_path / "empty", tmp_path / "s.db", 2.0)
 
 
 async def test_a_broken_backup_is_not_put_in_place(tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from crmcore import privacy
+from crmcore.access import SYSTEM
+from crmcore.store import Store
 from ctid.cli import COMMANDS, build_parser, main
 
 pytestmark = pytest.mark.store
@@ -79,7 +83,27 @@ def test_what_was_backed_up_is_restored(
     out = capsys.readouterr().out
     assert "anna" in out
     assert "bert" not in out
-    assert (tmp_path / "data" / "ctid.db.before-restore").exists()
+    assert (tmp_path / "data" / "ctid.db.replaced").exists()
+
+
+def test_who_was_erased_does_not_come_back_with_a_backup(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, copy = tmp_path / "data" / "ctid.db", tmp_path / "copy.db"
+    add(config, monkeypatch, "anna")
+
+    async def forget() -> None:
+        store = await Store.open(path, 1.0)
+        who = (await store.create_customer(SYSTEM, {"name": "诸葛慕容"}, 1.0))["id"]
+        await store.db.backup_to(copy)
+        await privacy.erase(store.db, SYSTEM, who, "asked", 2.0)
+        await store.close()
+
+    asyncio.run(forget())
+    assert main(["restore", "-c", config, str(copy)]) == 0
+    assert "1 persons" in capsys.readouterr().out
+    assert "诸葛慕容".encode() in copy.read_bytes()
+    assert "诸葛慕容".encode() not in path.read_bytes()
 
 
 def test_a_damaged_backup_is_refused_and_nothing_changes(

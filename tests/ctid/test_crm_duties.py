@@ -16,6 +16,7 @@ from aiohttp import web
 from crmcore import privacy, tasks, webhooks
 from crmcore.access import SYSTEM
 from crmcore.store import Store
+from ctid import crm_duties
 from ctid.access import Role, Viewer
 from ctid.clock import SystemClock
 from ctid.crm_duties import CrmDuties
@@ -158,6 +159,32 @@ async def test_an_erased_person_s_audio_goes_also_after_a_crash(house: House) ->
     await finish_erasures(house.store, now, house.duties.ports)
     assert not file.exists()
     assert await house.store.read(privacy.unfinished) == []
+
+
+async def test_an_erasure_that_a_port_failed_is_tried_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crm_duties, "ERASE_AGAIN_S", 0.01)
+
+    class Port:
+        asked = 0
+        done = asyncio.Event()
+
+        async def erase(self, recordings: Any, customer: str) -> None:
+            self.asked += 1
+            if self.asked < 4:
+                raise OSError("disk gone")
+            self.done.set()
+
+    port = Port()
+    house.duties.ports = (port,)
+    row = await customer(house, "王小明")
+    now = house.clock.now_s()
+    done = await privacy.erase(house.store.db, SYSTEM, row["id"], "asked", now, ports=[port])
+    assert not done["finished"]
+    house.duties.nudge()
+    async with asyncio.timeout(10):
+        await port.done.wait()
 
 
 async def test_old_facts_leave_the_journal_by_themselves(house: House) -> None:

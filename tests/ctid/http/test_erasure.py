@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from crmcore.access import SYSTEM
 from crmcore.errors import NotFound
 from ctid.access import Role, Viewer
+from routing.ids import AgentId, InteractionId
 
 pytestmark = pytest.mark.daemon
 
@@ -41,10 +43,26 @@ async def test_an_answer_or_event_of_before_is_not_given_again(site: Any, log_in
         finally:
             stream.close()
 
+    amy = replace(viewer, username="amy", role=Role.AGENT, agent=AgentId("1001"))
+    for name, who in (("i.over", made["id"]), ("i.other", "999")):
+        pop = {"interaction": name, "customer": {"id": who, "name": "诸葛慕容"}}
+        site.hub.pop(AgentId("1001"), InteractionId(name), pop)
+
+    async def pops() -> bytes:
+        stream = site.hub.subscribe(amy, session="s")
+        try:
+            return bytes(await stream.take(1.0) or b"")
+        finally:
+            stream.close()
+
+    assert b"i.over" in await pops()
     assert NUMBER.encode() in await told()
     body = {"name": "诸葛慕容", "reason": "asked"}
     status, done, _ = await root.call("POST", f"/customers/{made['id']}/erase", body)
     assert status == 200, done
+    again_popped = await pops()
+    assert b"i.over" not in again_popped
+    assert b"i.other" in again_popped
     heard = await told()
     assert NUMBER.encode() not in heard
     assert b"event: reset" in heard
