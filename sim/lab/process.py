@@ -94,6 +94,9 @@ def end(pid: int, started: int, timeout_s: float) -> None:
 #: below RTP (sim.lab.options) and below the ephemeral ports
 PORTS = (5200, 10_900)
 
+#: of these, what browsers refuse to open (https://fetch.spec.whatwg.org/#port-blocking)
+REFUSED_BY_BROWSERS = frozenset({6000, 6566, *range(6665, 6670), 6679, 6697, 10_080})
+
 
 def free_port(host: str, *, udp: bool, tcp: bool) -> int:
     """A port that nobody has on ``host``, for the protocols asked for.
@@ -103,6 +106,8 @@ def free_port(host: str, *, udp: bool, tcp: bool) -> int:
     """
     for _ in range(200):
         port = PORTS[0] + secrets.randbelow(PORTS[1] - PORTS[0])
+        if port in REFUSED_BY_BROWSERS:
+            continue
         if port_is_free(host, port, udp=udp, tcp=tcp):
             return port
     raise OSError(f"no free port on {host}")

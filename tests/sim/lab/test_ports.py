@@ -1,0 +1,23 @@
+"""The ports that labs and daemons are given."""
+
+from __future__ import annotations
+
+import pytest
+
+from sim.lab import process
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("ports", [(6000, 6001), (6566, 6567), (6665, 6670), (10_080, 10_081)])
+def test_no_port_is_given_that_a_browser_refuses_to_open(
+    monkeypatch: pytest.MonkeyPatch, ports: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(process, "PORTS", ports)
+    with pytest.raises(OSError, match="no free port"):
+        process.free_port("127.0.0.1", udp=False, tcp=True)
+
+
+def test_a_port_is_given_from_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "PORTS", (6669, 6671))
+    assert process.free_port("127.0.0.9", udp=True, tcp=True) == 6670
