@@ -3,7 +3,7 @@
  * It decides nothing as the engine does; tests use the real daemon.
  *
  *   npm run mock              serves ctid/web/ and the API on http://127.0.0.1:5199
- *   logins                    agent, supervisor, admin (any password but "wrong")
+ *   logins                    agent, supervisor, admin, viewer (any password but "wrong")
  *   POST /dev/scene/NAME      logged_out idle ringing talking wrap_up paused unreachable: the agent's state
  *   POST /dev/drop            ends all event streams
  */
@@ -11,6 +11,11 @@ import { createReadStream, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { calls } from './calls.mjs'
+import { customerBase } from './customers.mjs'
+import { desk } from './desk.mjs'
+import { page, Refusal, router } from './routes.mjs'
+import { mayOf, system } from './system.mjs'
 
 const PORT = Number(process.env.PORT ?? 5199)
 const ROOT = fileURLToPath(new URL('../../ctid/web/', import.meta.url))
@@ -61,7 +66,7 @@ NAMES.forEach((name, index) => {
     teams: [index % 2 === 0 ? '早班' : '晚班'],
     wrap_up_until: state === 'wrap_up' ? iso(-20) : null,
     calls_handled: Math.floor(random() * 30),
-    disposition_due: null,
+    disposition_due: null, held: [],
   })
 })
 
@@ -173,6 +178,7 @@ const USERS = {
   agent: { username: 'agent', display_name: '李晓雯', role: 'agent', agent: '1001', teams: ['早班'], language: '' },
   supervisor: { username: 'supervisor', display_name: '赵敏', role: 'supervisor', agent: null, teams: ['早班', '晚班'], language: '' },
   admin: { username: 'admin', display_name: 'Admin', role: 'admin', agent: null, teams: [], language: '' },
+  viewer: { username: 'viewer', display_name: '值班编辑', role: 'viewer', agent: null, teams: ['早班'], language: '' },
 }
 
 // --- events ------------------------------------------------------------------------------------
@@ -205,12 +211,14 @@ function setMe(changes) {
   Object.assign(ME, changes, { since: iso() })
   publish('agent', ME)
 }
+function end(view) {
+  Object.assign(view, { state: 'ended', ended_at: iso(), outcome: 'answered' })
+  interactions.delete(view.id)
+  publish('interaction', view)
+  if (view === mine) mine = null
+}
 function endMine() {
-  if (mine === null) return
-  Object.assign(mine, { state: 'ended', ended_at: iso(), outcome: 'answered' })
-  interactions.delete(mine.id)
-  publish('interaction', mine)
-  mine = null
+  if (mine !== null) end(mine)
 }
 const popOf = (view) => ({
   interaction: view.id, offer: view.offer, queue: view.queue,
@@ -293,11 +301,27 @@ const json = (response, status, body, headers = {}) => {
   response.writeHead(status, { 'Content-Type': 'application/json', ...headers })
   response.end(body === undefined ? undefined : JSON.stringify(body))
 }
-const problem = (response, status, code, headers = {}) =>
-  json(response, status, { type: 'about:blank', title: code, status, code, detail: code }, {
+const problem = (response, status, code, headers = {}, errors = []) =>
+  json(response, status, { type: 'about:blank', title: code, status, code, detail: code, ...(errors.length ? { errors } : {}) }, {
     'Content-Type': 'application/problem+json', ...headers,
   })
-const page = (items) => ({ items, next: null })
+const base = customerBase({ records, publish })
+const find = router(
+  base.routes,
+  desk({ customers: base.customers, records, publish }),
+  system({ publish }),
+  calls({
+    agents, interactions, records, publish,
+    /** The conversation ends for everybody: whoever had it is free again. */
+    end(view) {
+      if (view === mine) return scene('wrap_up')
+      const agent = agents.get(view.agent ?? '')
+      end(view)
+      if (agent !== undefined) publish('agent', Object.assign(agent, { state: 'idle', interaction: null, since: iso() }))
+      publishAll()
+    },
+  }),
+)
 
 async function api(request, response, url) {
   const path = url.pathname.slice('/api/v1'.length)
@@ -306,7 +330,9 @@ async function api(request, response, url) {
   if (request.method !== 'GET') {
     const chunks = []
     for await (const chunk of request) chunks.push(chunk)
-    body = chunks.length ? JSON.parse(Buffer.concat(chunks)) : {}
+    const bytes = Buffer.concat(chunks)
+    const isJson = (request.headers['content-type'] ?? '').startsWith('application/json')
+    body = isJson ? JSON.parse(bytes) : bytes
   }
   if (route === 'POST /login') {
     if (failures >= 4) {
@@ -321,7 +347,7 @@ async function api(request, response, url) {
     failures = 0
     const token = Math.random().toString(36).slice(2)
     sessions.set(token, user)
-    return json(response, 200, user, { 'Set-Cookie': `ctid_session=${token}; HttpOnly; SameSite=Strict; Path=/` })
+    return json(response, 200, { ...user, ...mayOf(user) }, { 'Set-Cookie': `ctid_session=${token}; HttpOnly; SameSite=Strict; Path=/` })
   }
   const token = /ctid_session=(\w+)/.exec(request.headers.cookie ?? '')?.[1]
   const user = sessions.get(token)
@@ -330,12 +356,10 @@ async function api(request, response, url) {
     sessions.delete(token)
     return json(response, 204)
   }
-  if (route === 'GET /me') return json(response, 200, user)
+  if (route === 'GET /me') return json(response, 200, { ...user, ...mayOf(user) })
   if (route === 'GET /config/ui') return json(response, 200, CONFIG)
   if (route === 'GET /agents') return json(response, 200, page([...agents.values()]))
   if (route === 'GET /queues') return json(response, 200, page([...queues.values()]))
-  if (route === 'GET /interactions') return json(response, 200, page([...interactions.values()]))
-  if (route === 'GET /customers') return json(response, 200, page([CUSTOMER]))
   if (route === 'GET /contact-records') {
     const q = url.searchParams
     const found = records.filter(
@@ -351,7 +375,7 @@ async function api(request, response, url) {
     const end = at + Number(q.get('limit') ?? 50)
     return json(response, 200, { items: found.slice(at, end), next: end < found.length ? String(end) : null })
   }
-  if (path.startsWith('/contact-records/')) {
+  if (/^GET \/contact-records\/[^/]+$/.test(route)) {
     const record = records.find((r) => r.id === path.split('/')[2])
     return record ? json(response, 200, record) : problem(response, 404, 'not_found')
   }
@@ -371,7 +395,6 @@ async function api(request, response, url) {
     }
     return json(response, 200, ME)
   }
-  if (/^PUT \/interactions\/[^/]+\/disposition$/.test(route)) return json(response, 204)
   if (path.startsWith('/recordings/')) {
     const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '')
     const from = range ? Number(range[1]) : 0
@@ -394,7 +417,16 @@ async function api(request, response, url) {
     request.on('close', () => streams.delete(stream))
     return
   }
-  return problem(response, 404, 'not_found')
+  const answer = find(request.method, path)
+  if (answer === null) return problem(response, 404, 'not_found')
+  const version = /^"(\d+)"$/.exec(request.headers['if-match'] ?? '')?.[1]
+  try {
+    const result = await answer({ body, user, q: url.searchParams, version: version === undefined ? null : Number(version) })
+    return json(response, result === undefined ? 204 : 200, result)
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    return problem(response, error.status, error.code, {}, error.errors)
+  }
 }
 
 function file(response, path) {
