@@ -6,6 +6,7 @@ import { applyTheme } from './lib/theme'
 import { createAppRouter } from './router'
 import { installUi } from './ui'
 import './styles/theme.css'
+import './styles/parts.css'
 
 applyTheme()
 const app = createApp(App)
