@@ -3,17 +3,17 @@ notes, and colleagues who are told of them."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from sim.house import House, User
 from sim.lab import Lab
+from tests.web.held import held
 from tests.web.test_administration import shot
 from tests.web.test_workspace import AGENT, BOSS, QUEUES, fits, log_in, open_page
 
@@ -43,6 +43,20 @@ async def show(page: Page, house: House, customer: str, part: str) -> None:
     )
 
 
+async def ask(thing: Locator) -> None:
+    """The first click on what takes a thing away: it only asks."""
+    button = thing.locator("[data-test=remove]")
+    await button.click()
+    await expect(button).to_have_text("确认？")
+
+
+async def take_away(thing: Locator) -> None:
+    """Both clicks, and the thing is gone."""
+    await ask(thing)
+    await thing.locator("[data-test=remove]").click()
+    await expect(thing).to_have_count(0)
+
+
 async def test_a_file_goes_up_comes_down_and_goes_away(
     house: House, chromium: Browser, tmp_path: Path
 ) -> None:
@@ -56,17 +70,21 @@ async def test_a_file_goes_up_comes_down_and_goes_away(
     content = bytes(range(256)) * 4096
     good: Any = {"name": "积水 照片.jpg", "mimeType": "image/jpeg", "buffer": content}
     empty: Any = {"name": "空.txt", "mimeType": "text/plain", "buffer": b""}
-    await page.set_input_files("[data-test=attach]", files=[good, empty])
+    sent = page.locator("[data-test=sending]")
+    async with held(page, "**/attachments") as listed:
+        await page.set_input_files("[data-test=attach]", files=[good, empty])
+        await listed.wait()
+        # the server has it: until the list shows it, it stands among what is on its way
+        await expect(sent.filter(has_text="积水 照片.jpg")).to_have_count(1)
     file = page.locator("[data-test=attachment]")
     await expect(file).to_contain_text("积水 照片.jpg")
     await expect(file).to_contain_text("1.0 MB")
-    refused = page.locator("[data-test=sending]")
-    await expect(refused).to_contain_text("文件是空的")
+    await expect(sent).to_contain_text("文件是空的")
     # the limit of what the browser's driver hands over is above ours
     large = tmp_path / "large.wav"
     large.write_bytes(b"\0" * (10 * MIB + 1))
     await page.set_input_files("[data-test=attach]", files=[large])
-    await expect(refused.last).to_contain_text("超过 10 MB")
+    await expect(sent.last).to_contain_text("超过 10 MB")
     await expect(file).to_have_count(1)
     assert await fits(page)
     await shot(page, "files")
@@ -89,9 +107,10 @@ async def test_a_file_goes_up_comes_down_and_goes_away(
         await expect(viewer.locator(f"[data-test={name}]")).to_have_count(0)
     await shot(viewer, "files-viewer")
 
-    await file.locator("[data-test=remove]").click()
-    await expect(file).to_have_count(1)
-    await file.locator("[data-test=remove]").click()
+    await ask(file)
+    async with held(page, "**/attachments/*", method="DELETE"):
+        await file.locator("[data-test=remove]").click()
+        await expect(file.locator("[data-test=remove]")).to_be_disabled()
     await expect(file).to_have_count(0)
     assert (await boss.get(f"/customers/{reader['id']}/attachments"))["items"] == []
 
@@ -149,30 +168,17 @@ async def test_a_colleague_is_mentioned_sees_it_and_notes_do_not_overwrite_each_
     # who watches is told without being named
     await boss.click("[data-test=watch]")
     await expect(boss.locator("[data-test=watch]")).to_have_attribute("aria-pressed", "true")
-    shown = asyncio.Event()
-
-    async def held(route: Route) -> None:
-        if route.request.method == "POST":
-            answer = await route.fetch()
-            await shown.wait()
-            await route.fulfill(response=answer)
-        else:
-            await route.continue_()
-
-    await page.route("**/notes*", held)
-    await page.fill("[data-test=note]", "又来电一次")
-    await page.click("[data-test=save-note]")
-    await expect(boss.locator("[data-test=badge]")).to_have_text("1")
+    async with held(page, "**/notes", method="POST"):
+        await page.fill("[data-test=note]", "又来电一次")
+        await page.click("[data-test=save-note]")
+        await expect(boss.locator("[data-test=badge]")).to_have_text("1")
+        await ask(note)
 
     # the list shifts under a note that was about to go: its neighbour is asked about anew
-    await note.locator("[data-test=remove]").click()
-    await expect(note.locator("[data-test=remove]")).to_have_text("确认？")
-    shown.set()
     await expect(note).to_have_count(2)
     old, new = note.filter(has_text="后天回电"), note.filter(has_text="又来电一次")
     await expect(old.locator("[data-test=remove]")).to_have_text("确认？")
-    await new.locator("[data-test=remove]").click()
-    await expect(new.locator("[data-test=remove]")).to_have_text("确认？")
+    await ask(new)
     await expect(old.locator("[data-test=remove]")).to_have_text("")
     await new.locator("[data-test=remove]").click()
     await expect(note).to_have_count(1)
@@ -202,9 +208,7 @@ async def test_relations_are_walked_both_ways_and_facts_have_a_source(
     await expect(page.locator("[data-test=name]")).to_have_text("金陵家居广场")
     await page.click("[data-test=part-relations]")
     await expect(relation.get_by_role("link")).to_have_text("吴秀英")
-    await relation.locator("[data-test=remove]").click()
-    await relation.locator("[data-test=remove]").click()
-    await expect(relation).to_have_count(0)
+    await take_away(relation)
     assert (await client.get(f"/customers/{firm['id']}/relations"))["items"] == []
 
     await show(page, house, reader["id"], "facts")
@@ -222,9 +226,7 @@ async def test_relations_are_walked_both_ways_and_facts_have_a_source(
     await expect(fact).to_contain_text("校长")
     await shot(page, "facts")
     assert await fits(page)
-    await fact.locator("[data-test=remove]").click()
-    await fact.locator("[data-test=remove]").click()
-    await expect(fact).to_have_count(0)
+    await take_away(fact)
 
 
 async def test_a_slow_answer_has_its_place_kept(house: House, chromium: Browser) -> None:
@@ -232,14 +234,13 @@ async def test_a_slow_answer_has_its_place_kept(house: House, chromium: Browser)
     reader = await client.post("/customers", {"name": "吴秀英"})
     page = await open_page(chromium, house, "en")
     await log_in(page, BOSS)
-    held: list[Any] = []
-    await page.route("**/api/v1/customers*", lambda route: held.append(route))
-    await page.route(f"**/api/v1/customers/{reader['id']}", lambda route: held.append(route))
-    await page.goto(f"{house.url}/#/customers/{reader['id']}")
-    await expect(page.locator("[data-test=skeleton]")).to_be_visible()
-    await expect(page.locator(".list .waiting")).to_be_visible()
-    await shot(page, "skeleton")
-    for route in held:
-        await route.continue_()
+    async with (
+        held(page, "**/api/v1/customers*"),
+        held(page, f"**/api/v1/customers/{reader['id']}"),
+    ):
+        await page.goto(f"{house.url}/#/customers/{reader['id']}")
+        await expect(page.locator("[data-test=skeleton]")).to_be_visible()
+        await expect(page.locator(".list .waiting")).to_be_visible()
+        await shot(page, "skeleton")
     await expect(page.locator("[data-test=skeleton], .list .waiting")).to_have_count(0)
     await expect(page.locator("[data-test=name]")).to_have_text("吴秀英")

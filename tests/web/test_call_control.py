@@ -11,7 +11,7 @@ from playwright.async_api import Browser, expect
 
 from sim.house import House
 from sim.lab import Lab
-from sim.phones.softphone import PhoneProcess, answer_policy
+from sim.phones.softphone import PhoneProcess, refuse_policy
 from tests.web.test_workspace import AGENT, BOSS, DID, QUEUES, fits, log_in, open_page
 
 pytestmark = pytest.mark.browser
@@ -34,9 +34,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 async def test_a_conversation_is_controlled_and_accounted_for(
     house: House, chromium: Browser, language: str
 ) -> None:
-    policy = answer_policy(1.5)
     async with (
-        PhoneProcess.agent(house.info, "1001", policy=policy) as phone,
+        PhoneProcess.agent(house.info, "1001", policy=refuse_policy("manual")) as phone,
         PhoneProcess.caller(house.info) as caller,
     ):
         li = await house.login("li")
@@ -47,7 +46,9 @@ async def test_a_conversation_is_controlled_and_accounted_for(
         await log_in(wall, BOSS)
         call = await caller.call(DID, caller="13800138000")
         await expect(desk.locator("[data-test=answer]")).to_be_visible()
-        await phone.wait_for("connected")
+        leg = await phone.incoming()
+        await leg.answer()
+        await leg.wait_for("connected")
         mute = desk.locator("[data-test=mute]")
         await mute.click()
         await expect(mute).to_have_attribute("aria-pressed", "true")

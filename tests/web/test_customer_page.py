@@ -37,6 +37,7 @@ async def test_a_consent_is_given_and_withdrawn_and_the_ledger_keeps_both(
     await page.goto(f"{house.url}/#/customers/{anna}?part=consents")
 
     # silence is no consent; one word for every channel speaks of each
+    await expect(page.get_by_text("客户尚未作出任何表示。")).to_be_visible()
     cell = page.locator("[data-test=consent-phone-marketing]")
     await expect(cell).to_have_attribute("data-state", "")
     said = {"channel": "any", "purpose": "marketing", "granted": True, "source": "订阅表"}

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 
 from sim.house import House, User
 from sim.lab import Lab
-from sim.phones.softphone import PhoneProcess, answer_policy, tone
+from sim.phones.softphone import PhoneProcess, refuse_policy, tone
 from tests.web.test_administration import shot
 from tests.web.test_workspace import (
     AGENT,
@@ -59,6 +59,8 @@ async def test_customers_are_made_found_edited_and_called_back(
     row = page.locator("[data-test=customer-row]")
     await boss.post("/customers", {"name": "吴秀英", "contact_points": [{"value": "13912345602"}]})
     for words in ("阳建", "8001", "OYJG"):
+        await search(page, "没有这个人")  # what comes next is not what was there before
+        await expect(row).to_have_count(0)
         await search(page, words)
         await expect(row).to_have_count(1)
         await expect(row).to_contain_text("欧阳建国")
@@ -114,9 +116,8 @@ async def test_one_click_says_who_is_calling(house: House, chromium: Browser) ->
         await boss.post("/customers", body)
     page = await open_page(chromium, house, "zh-CN")
     await log_in(page, AGENT)
-    policy = answer_policy(3.0, audio=tone(1000), hangup_after_s=6.0)
     async with (
-        PhoneProcess.agent(house.info, "1001", policy=policy),
+        PhoneProcess.agent(house.info, "1001", policy=refuse_policy("manual")) as phone,
         PhoneProcess.caller(house.info) as caller,
     ):
         await page.click("[data-test=start]")
@@ -125,7 +126,11 @@ async def test_one_click_says_who_is_calling(house: House, chromium: Browser) ->
         await expect(choices).to_have_count(2)
         await choices.filter(has_text="金陵物业").click()
         await expect(page.locator("[data-test=customer]")).to_have_text("金陵物业")
+        leg = await phone.incoming()
+        await leg.answer()
         phase = page.locator("[data-test=phase]")
+        await expect(phase).to_have_attribute("data-phase", "talking")
+        await leg.hangup()
         await expect(phase).to_have_attribute("data-phase", "wrap_up", timeout=SLOW_MS)
         assert await fits(page)
     [first, _] = (await boss.get("/customers?phone=02584701003"))["items"]

@@ -50,6 +50,7 @@ async def test_a_wait_and_a_choice_are_explained(house: House, chromium: Browser
         # she comes, and talks with this very caller
         await li.put("/agents/me/status", {"status": "available", "phone": "1001"})
         await phone.wait_for("connected")
+        await expect(wall.locator("[data-agent=lina]")).to_have_attribute("data-state", "talking")
         await wall.click("[data-test=why-again]")
         await expect(candidate).to_contain_text("正在服务这位主叫")
         await call.hangup()

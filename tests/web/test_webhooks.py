@@ -146,5 +146,6 @@ async def test_a_webhook_is_made_told_given_up_on_and_sent_again(
     third = await open_page(chromium, house, "en")
     await log_in(third, BOSS)
     await third.goto(house.url + "/#/system/webhooks")
+    await expect(third.locator("[data-test=page-dictionaries]")).to_be_visible()
     await expect(third.locator("[data-test=add-hook]")).to_have_count(0)
     await expect(third.locator("[data-test=page-webhooks]")).to_have_count(0)
