@@ -83,12 +83,15 @@ DEFAULT_RIGHTS: dict[str, dict[str, dict[str, Scope]]] = {
 DEFAULT_MASKS: dict[str, frozenset[str]] = {"viewer": frozenset(MASKABLE)}
 
 _SCOPES = {"none": Scope.NONE, "own": Scope.OWN, "team": Scope.TEAM, "all": Scope.ALL}
-_NUMBER_IN_TEXT = re.compile(r"\+?\d(?:[\d\s()（）/.·_\-－—–‐]{5,}\d)")
+_NUMBER_IN_TEXT = re.compile(
+    r"\+?\d(?:[\d\s()（）/.·_~〜～ー\-－‐‑‒–—―−]{5,}\d)|[〇零一二三四五六七八九幺]{7,}"
+)
 # also one that was cut off, or written with a full-width sign
 _MAIL_IN_TEXT = re.compile(r"[\w.+%-]+[@＠][\w-]+(?:\.[\w-]+)+|[A-Za-z0-9.+%_-]+[@＠][A-Za-z0-9-]*")
 _PHONE_KEYS = frozenset(
     ("caller_number", "number", "number_key", "phone", "tail", "called_number", "caller_name")
 )
+_ACCOUNTS = frozenset(("email", "wechat", "qq", "weibo"))
 _ADDRESS_KEYS = frozenset(("address", "province", "city", "district", "street", "postcode"))
 _TEXT_KEYS = frozenset(
     ("notes", "note", "text", "title", "reason", "survey", "value", "name", "proof", "content")
@@ -266,6 +269,19 @@ class Actor:
             return [self.masked_values(one, kind) for one in value]
         return self.text(value) if isinstance(value, str) else value
 
+    def field(self, name: str, value: str) -> str:
+        """What somebody wrote into a customer's field (as an import names it); what belongs to no
+        field may be anything."""
+        if not self.masks:
+            return value
+        if not name:
+            return mask_tail("") if value else ""
+        if name in _ACCOUNTS:
+            return self.contact_value(name, value)
+        if name == "birthday" and not self.sees("birthday"):  # however it is written
+            return mask_birthday(value) if value[:4].isdecimal() else mask_tail("")
+        return str(self._masked_field(name, value, ""))
+
     def _masked_field(self, name: str, value: Any, kind: str) -> Any:
         if not isinstance(value, str):
             if name == "birthday" or (name in _ADDRESS_KEYS and not self.sees("address")):
@@ -286,7 +302,7 @@ class Actor:
 
 def _masked_run(found: str) -> str:
     """One run of digits within text; a date or a short number stays."""
-    digits = sum(c.isdigit() for c in found)
+    digits = sum(c.isdigit() for c in found) or len(found)  # else written in Chinese
     if digits < 7 or re.fullmatch(r"(?:19|20)\d\d[-/.]\d{1,2}[-/.]\d{1,2}", found.strip()):
         return found
     return numbers.masked(found)

@@ -350,7 +350,7 @@ def fetch(
     if actor.masks:
         for one in records:
             one["caller_number"] = actor.phone(one["caller_number"]) or ""
-            for name in ("caller_name", "notes", "customer_name"):
+            for name in ("caller_name", "notes", "customer_name", "disposition"):
                 one[name] = actor.text(one[name])
             for name in ("survey", "legs", "causes", "offers", "recording_failures"):
                 one[name] = actor.masked_values(one[name])

@@ -318,16 +318,7 @@ def _shape(actor: Actor, one: Row) -> Row:
         _shape_point(actor, point)
     for place in one["addresses"]:
         place["opt_out"], place["invalid"] = bool(place["opt_out"]), bool(place["invalid"])
-        if not actor.sees("address"):
-            for name in ("district", "street", "postcode"):
-                place[name] = "****" if place[name] else ""
-    if actor.masks:
-        one["name"], one["title"] = actor.text(one["name"]), actor.text(one["title"])
-        one["custom"] = actor.masked_values(one["custom"])
-        one["tags"] = [actor.text(tag) for tag in one["tags"]]
-        if one["birthday"] and not actor.sees("birthday"):
-            one["birthday"] = mask_birthday(one["birthday"])
-    return one
+    return _masked(actor, one) if actor.masks else one
 
 
 def _shape_point(actor: Actor, one: Row) -> None:
@@ -339,6 +330,26 @@ def _shape_point(actor: Actor, one: Row) -> None:
         one["display"] = one["value"]
     else:
         one["display"] = numbers.display(key) if actor.sees("phone") else actor.phone(key)
+
+
+def _masked(actor: Actor, one: Row) -> Row:
+    """A customer for one who sees fields masked: each text may hold a number or a mail address."""
+    for name in ("name", "title", "sex", "language", "source"):
+        one[name] = actor.text(one[name])
+    for name in ("roles", "tags"):
+        one[name] = [actor.text(value) for value in one[name]]
+    one["custom"] = actor.masked_values(one["custom"])
+    if one["birthday"] and not actor.sees("birthday"):
+        one["birthday"] = mask_birthday(one["birthday"])
+    for point in one["contact_points"]:
+        point["label"], point["source"] = actor.text(point["label"]), actor.text(point["source"])
+    for place in one["addresses"]:
+        for name in (*ADDRESS, "source"):
+            place[name] = actor.text(place[name])
+        if not actor.sees("address"):
+            for name in ("district", "street", "postcode"):
+                place[name] = "****" if place[name] else ""
+    return one
 
 
 def snapshot(conn: sqlite3.Connection, customer: int) -> Row:

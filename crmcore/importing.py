@@ -17,7 +17,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -355,7 +355,13 @@ def page(
     ).fetchall()
     following = rows[limit - 1]["id"] if len(rows) > limit else None
     found = [
-        {**dict(r), "id": str(r["id"]), "mapping": json.loads(r["mapping"])} for r in rows[:limit]
+        {
+            **dict(r),
+            "id": str(r["id"]),
+            "file_name": actor.text(r["file_name"]),
+            "mapping": json.loads(r["mapping"]),
+        }
+        for r in rows[:limit]
     ]
     return found, following
 
@@ -363,15 +369,25 @@ def page(
 def refusals(conn: sqlite3.Connection, actor: Actor, import_id: object) -> list[Row]:
     """The rows that were not taken, for the error file: ``[{line, problem, cells: [text]}]``."""
     actor.require("customer", "import")
+    key = customers.row_id(import_id)
+    run = conn.execute("SELECT mapping FROM imports WHERE id = ?", (key,)).fetchone()
+    mapping = json.loads(run["mapping"]) if run else []
     rows = conn.execute(
         "SELECT line, problem, content FROM import_refusals WHERE import_id = ? ORDER BY line",
-        (customers.row_id(import_id),),
+        (key,),
     )
     return [
         {
             "line": row["line"],
             "problem": actor.text(row["problem"]),
-            "cells": actor.masked_values(json.loads(row["content"])),
+            "cells": masked_cells(actor, mapping, json.loads(row["content"])),
         }
         for row in rows
+    ]
+
+
+def masked_cells(actor: Actor, mapping: list[str], cells: list[str]) -> list[str]:
+    """A row of a table as the actor may see it; ``mapping``: for each column its field, if any."""
+    return [actor.field(name, cell) for name, cell in zip_longest(mapping, cells, fillvalue="")][
+        : len(cells)
     ]

@@ -128,7 +128,8 @@ def state_fact(
     )
     after = {"name": values[0], "value": values[1], "source": values[2]}
     audit.note(conn, actor, "state_fact", "customer", who, now, after=after, customer=who)
-    return {"id": str(cursor.lastrowid), **after, "at": now}
+    shown = {name: actor.text(value) for name, value in after.items()}
+    return {"id": str(cursor.lastrowid), **shown, "at": now}
 
 
 def facts(conn: sqlite3.Connection, actor: Actor, customer: object) -> list[Row]:

@@ -296,12 +296,16 @@ class EventHub:
         for subscription in list(self._subscriptions):
             subscription.close()
 
-    def forget_past(self, customer: str) -> None:
+    def forget_past(self, customer: str | None = None) -> None:
         """Keep nothing to be told again: who comes back loads everything anew.
 
-        Open pops stay, but for those that may be about this customer (a wrap-up that still runs).
+        With a ``customer`` open pops stay, but for those that may be about this one (a wrap-up that
+        still runs).
         """
         self._ring.clear()
+        if customer is None:
+            self._pops.clear()
+            return
         named = f'"id":"{customer}"'.encode()
         for agent, pops in list(self._pops.items()):
             for interaction in [i for i, frame in pops.items() if named in frame.body()]:

@@ -57,16 +57,17 @@ class Upload:
     progress: Progress | None = None
     problem: str = ""
 
-    def shape(self) -> dict[str, Any]:
-        """As it is told: the preview goes when the import has ended."""
+    def shape(self, actor: Actor) -> dict[str, Any]:
+        """As it is told to its owner, masked where the owner sees fields masked (who also sees
+        files that others exported); the preview goes when the import has ended."""
         progress = self.progress
         counts = ("stage", "done", "total", "created", "updated", "skipped", "refused")
         return {
             "id": self.id,
-            "file_name": self.file_name,
+            "file_name": actor.text(self.file_name),
             "state": self.state,
             "problem": self.problem,
-            "preview": self.preview or None,
+            "preview": _shown(self.preview, actor) if self.preview else None,
             "import": None if progress is None else progress.import_id,
             "progress": None if progress is None else {n: getattr(progress, n) for n in counts},
         }
@@ -177,7 +178,7 @@ class ImportDesk:
             now = asyncio.get_running_loop().time()
             if now - self._told_at >= TOLD_EVERY_S:
                 self._told_at = now
-                self._tell(upload.username, upload.shape())
+                self._tell(upload.username, upload.shape(actor))
 
         try:
             upload.progress = await importing.run(
@@ -200,7 +201,7 @@ class ImportDesk:
         finally:
             await asyncio.to_thread(upload.path.unlink, missing_ok=True)
             upload.preview = {}
-        self._tell(upload.username, upload.shape())
+        self._tell(upload.username, upload.shape(actor))
 
     async def close(self) -> None:
         """Stop a running import (nothing of it stays) and remove all files."""
@@ -220,6 +221,15 @@ class ImportDesk:
     def _forget(self, upload: Upload) -> None:
         upload.path.unlink(missing_ok=True)
         self._uploads.pop(upload.id, None)
+
+
+def _shown(preview: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    mapping = preview["mapping"]
+    return {
+        **preview,
+        "columns": [actor.text(one) for one in preview["columns"]],
+        "rows": [importing.masked_cells(actor, mapping, row) for row in preview["rows"]],
+    }
 
 
 def _check_archive(path: Path) -> None:

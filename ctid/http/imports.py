@@ -140,17 +140,20 @@ async def upload_file(call: Call) -> Result:
     name = call.query(UploadQuery).name
     with desk.receiving(actor) as path:
         await uploads.save(call, path, call.services.settings.upload_limit)
-        return (await desk.accept(actor, path, name)).shape()
+        return (await desk.accept(actor, path, name)).shape(actor)
 
 
 async def list_uploads(call: Call) -> Result:
     """One's own files; they are kept for an hour."""
-    return {"items": [one.shape() for one in call.context.imports.of(actor_of(call))], "next": None}
+    actor = actor_of(call)
+    found = call.context.imports.of(actor)
+    return {"items": [one.shape(actor) for one in found], "next": None}
 
 
 async def one_upload(call: Call) -> Result:
     """Also told by the event `import` while it runs."""
-    return call.context.imports.get(actor_of(call), call.path_id()).shape()
+    actor = actor_of(call)
+    return call.context.imports.get(actor, call.path_id()).shape(actor)
 
 
 async def delete_upload(call: Call) -> Result:
@@ -166,7 +169,8 @@ async def run_import(call: Call) -> Result:
     wrong = [n for n in mapping if n and n not in import_map.FIELDS and not _custom(n)]
     if wrong or not any(mapping):
         raise crm.invalid_field("mapping", f"unknown fields {wrong}; map at least one column")
-    return call.context.imports.run(actor_of(call), call.path_id(), mapping, mode).shape()
+    actor = actor_of(call)
+    return call.context.imports.run(actor, call.path_id(), mapping, mode).shape(actor)
 
 
 def _custom(name: str) -> bool:

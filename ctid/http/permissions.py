@@ -44,15 +44,21 @@ async def set_right(call: Call) -> Result:
     """Give or take one right; in force at once."""
     names = (call.path_id("role"), call.path_id("entity"), call.path_id("operation"))
     await crm.write(call, rights.set_right, *names, call.body(RightBody).scope, call.now)
-    await call.services.store.reload_policy()
-    return await crm.read(call, rights.matrix)
+    return await _in_force(call)
 
 
 async def set_mask(call: Call) -> Result:
     """Mask a group of fields for a role, or show it in full; in force at once."""
     names = (call.path_id("role"), call.path_id("field"))
     await crm.write(call, rights.set_mask, *names, call.body(MaskBody).masked, call.now)
+    return await _in_force(call)
+
+
+async def _in_force(call: Call) -> Result:
+    """Take up the change; nothing that was told by the old rules is told again."""
     await call.services.store.reload_policy()
+    call.context.idempotency.forget()
+    call.services.hub.forget_past()
     return await crm.read(call, rights.matrix)
 
 
