@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -225,14 +225,38 @@ class Actor:
 
     def text(self, value: str) -> str:
         """Free text, with numbers and mail addresses in it masked where the role demands it."""
-        masks = self.masks
-        if not value or not masks:
-            return value
-        if "phone" in masks or "notes" in masks:
-            value = _NUMBER_IN_TEXT.sub(lambda m: _masked_run(m[0]), value)
-        if "email" in masks or "notes" in masks:
-            value = _MAIL_IN_TEXT.sub(lambda m: mask_mail(m[0]), value)
+        for find, mask in self._hidden_in_text() if value else ():
+            value = find.sub(lambda m, mask=mask: mask(m[0]), value)  # type: ignore[misc]
         return value
+
+    def _hidden_in_text(self) -> Iterator[tuple[re.Pattern[str], Callable[[str], str]]]:
+        masks = self.masks
+        if "phone" in masks or "notes" in masks:
+            yield _NUMBER_IN_TEXT, _masked_run
+        if "email" in masks or "notes" in masks:
+            yield _MAIL_IN_TEXT, mask_mail
+
+    def sent_back(self, given: str, stored: str) -> str:
+        """What a person means who was shown ``stored``, perhaps masked, and sends ``given`` back:
+        each masked piece that is still there stands for what it hides."""
+        hidden: list[list[tuple[str, str]]] = []
+        for find, mask in self._hidden_in_text():
+            pieces: list[tuple[str, str]] = []
+
+            def masked(m: re.Match[str], mask: Any = mask, pieces: Any = pieces) -> str:
+                pieces.append((mask(m[0]), m[0]))
+                return str(pieces[-1][0])
+
+            stored = find.sub(masked, stored)
+            hidden.append(pieces)
+        for pieces in reversed(hidden):
+            at = 0
+            for shown, original in pieces:
+                found = given.find(shown, at)
+                if found >= 0:
+                    at = found + len(original)
+                    given = given[:found] + original + given[found + len(shown) :]
+        return given
 
     def phone(self, value: str | None) -> str | None:
         if not value or self.sees("phone"):

@@ -205,14 +205,16 @@ def update(
         raise Invalid(unknown)
     values: Row = {}
     if "disposition" in given:
-        values["disposition"] = text.clean(str(given["disposition"]), 64) or None
+        code = text.clean(str(given["disposition"]), 64)
+        values["disposition"] = actor.sent_back(code, row["disposition"] or "") or None
     if "notes" in given:
-        values["notes"] = text.clean(str(given["notes"] or ""), MAX_NOTES)
+        notes = text.clean(str(given["notes"] or ""), MAX_NOTES)
+        values["notes"] = actor.sent_back(notes, row["notes"])
     if "customer" in given:
         who = given["customer"]
         values["customer"] = customers.active(conn, customers.row_id(who))["id"] if who else None
     if "survey" in given:
-        values["survey"] = audit.text(given["survey"]) if given["survey"] is not None else None
+        values["survey"] = _survey(actor, given["survey"], row["survey"])
     before = {k: row[k] for k in values}
     sets = "".join(f", {name} = ?" for name in values)
     conn.execute(
@@ -235,6 +237,15 @@ def update(
     told = {"contact_record": str(row["id"]), "fields": sorted(values)}
     webhooks.emit(conn, "contact_record.updated", told, now, customer=row["customer"])
     return get(conn, actor, str(row["id"]))
+
+
+def _survey(actor: Actor, given: Any, stored: str | None) -> str | None:
+    if given is None:
+        return None
+    there = json.loads(stored) if stored else {}
+    shown = actor.masked_values(there)
+    values = {k: there[k] if k in there and v == shown[k] else v for k, v in dict(given).items()}
+    return audit.text(values)
 
 
 # ---- recordings ----------------------------------------------------------------------------------

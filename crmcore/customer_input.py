@@ -31,6 +31,7 @@ PLAIN = (
     "custom",
     "source",
 )
+TEXTS = ("name", "title", "sex", "language", "source")
 ADDRESS = ("label", "country", "province", "city", "district", "street", "postcode")
 _FIELDS = frozenset((*PLAIN, "roles", "tags", "contact_points", "addresses"))
 _BIRTHDAY = re.compile(r"^(?:18|19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$")
@@ -83,7 +84,7 @@ def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> 
         if name not in _FIELDS and name not in ("version", "id"):
             errors[name] = "is not a field of a customer"
     out: Row = {}
-    for name in ("name", "title", "sex", "language", "source"):
+    for name in TEXTS:
         if name in given:
             out[name] = text.clean(str(given[name] or ""), 200).replace("\n", " ")
     for name in ("owner", "team"):
@@ -96,7 +97,7 @@ def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> 
         out["kind"] = str(given.get("kind") or "person")
         if out["kind"] not in ("person", "organisation"):
             errors["kind"] = "must be person or organisation"
-    if "birthday" in given:
+    if "birthday" in given and (new or "**" not in str(given["birthday"])):  # shown masked
         out["birthday"] = str(given["birthday"]) if given["birthday"] else None
         if out["birthday"] and not _BIRTHDAY.match(out["birthday"]):
             errors["birthday"] = Wrong("must be a date YYYY-MM-DD", "date")

@@ -22,8 +22,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from crmcore import audit, customer_rows, numbers, search, text, webhooks
-from crmcore.access import Actor, mask_birthday
+from crmcore import audit, customer_masks, customer_rows, search, text, webhooks
+from crmcore.access import Actor
 from crmcore.customer_input import ADDRESS, PLAIN, checked
 from crmcore.errors import Conflict, Invalid, NotFound, Wrong
 from crmcore.numbers import HOME, NumberPlan
@@ -122,7 +122,7 @@ def update(
     actor.require_row("customer", "update", owner=row["owner"], team=row["team"])
     if version is not None and version != row["version"]:
         raise Conflict(f"customer {number} has version {row['version']} now; read it again")
-    values = checked(given, plan, new=False)
+    values = customer_masks.sent_back(conn, actor, row, checked(given, plan, new=False))
     before = snapshot(conn, number)
     write_values(conn, number, values, now)
     after = snapshot(conn, number)
@@ -205,8 +205,6 @@ def _replace_addresses(
             add_address(conn, customer, one, now)
             continue
         kept.add(known)
-        if any("****" in one[f] for f in ADDRESS):
-            continue  # shown masked, sent back as it was shown
         sets = ", ".join(f"{f} = ?" for f in ADDRESS)
         conn.execute(
             f"UPDATE addresses SET {sets}, opt_out = ?, invalid = ? WHERE id = ?",
@@ -309,47 +307,7 @@ def load(conn: sqlite3.Connection, actor: Actor, ids: Sequence[int]) -> list[Row
         for one in json.loads(found)
         if actor.reaches(scope, one["owner"], one["team"])
     }
-    return [_shape(actor, by_id[one]) for one in ids if one in by_id]
-
-
-def _shape(actor: Actor, one: Row) -> Row:
-    one["vip"], one["blocked"] = bool(one["vip"]), bool(one["blocked"])
-    for point in one["contact_points"]:
-        _shape_point(actor, point)
-    for place in one["addresses"]:
-        place["opt_out"], place["invalid"] = bool(place["opt_out"]), bool(place["invalid"])
-    return _masked(actor, one) if actor.masks else one
-
-
-def _shape_point(actor: Actor, one: Row) -> None:
-    key = one.pop("key")
-    for name in ("preferred", "opt_out", "invalid"):
-        one[name] = bool(one[name])
-    one["value"] = actor.contact_value(one["kind"], one["value"])
-    if one["kind"] != "phone":
-        one["display"] = one["value"]
-    else:
-        one["display"] = numbers.display(key) if actor.sees("phone") else actor.phone(key)
-
-
-def _masked(actor: Actor, one: Row) -> Row:
-    """A customer for one who sees fields masked: each text may hold a number or a mail address."""
-    for name in ("name", "title", "sex", "language", "source"):
-        one[name] = actor.text(one[name])
-    for name in ("roles", "tags"):
-        one[name] = [actor.text(value) for value in one[name]]
-    one["custom"] = actor.masked_values(one["custom"])
-    if one["birthday"] and not actor.sees("birthday"):
-        one["birthday"] = mask_birthday(one["birthday"])
-    for point in one["contact_points"]:
-        point["label"], point["source"] = actor.text(point["label"]), actor.text(point["source"])
-    for place in one["addresses"]:
-        for name in (*ADDRESS, "source"):
-            place[name] = actor.text(place[name])
-        if not actor.sees("address"):
-            for name in ("district", "street", "postcode"):
-                place[name] = "****" if place[name] else ""
-    return one
+    return [customer_masks.shown(actor, by_id[one]) for one in ids if one in by_id]
 
 
 def snapshot(conn: sqlite3.Connection, customer: int) -> Row:

@@ -154,7 +154,9 @@ def update(
     actor.require_row("note", "update", owner=row["author"])
     if version is not None and version != row["version"]:
         raise Conflict(f"the note has version {row['version']} now; read it again")
-    body = row["text"] if content is None else text.clean(content, MAX_NOTE)
+    body = row["text"]
+    if content is not None:
+        body = actor.sent_back(text.clean(content, MAX_NOTE), body)
     if not body:
         raise Invalid({"text": "must not be empty; delete the note instead"})
     pin = row["pinned"] if pinned is None else int(pinned)

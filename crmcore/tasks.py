@@ -108,6 +108,9 @@ def update(
     if version is not None and version != row["version"]:
         raise Conflict(f"the task has version {row['version']} now; read it again")
     values = _checked(conn, given)
+    for name in ("title", "text"):
+        if name in values:
+            values[name] = actor.sent_back(values[name], row[name])
     if "state" in values:
         values["closed_at"] = None if values["state"] == "open" else now
     if "remind_at" in values:

@@ -32,7 +32,7 @@ from crmcore import (
     tasks,
     timeline,
 )
-from crmcore.access import MASKABLE, ROLES, SYSTEM, Actor, Policy, Scope
+from crmcore.access import DEFAULT_POLICY, MASKABLE, ROLES, SYSTEM, Actor, Policy, Scope
 from crmcore.errors import Conflict, Forbidden, Invalid, NotFound, StoreError
 from routing.commands import Outcome
 
@@ -41,6 +41,7 @@ from .test_contact_records import account
 
 pytestmark = pytest.mark.store
 
+ALL_MASKED = frozenset(MASKABLE)
 SECRETS = {
     "phone": ("13812345678", "138 1234 5678", "138-1234-5678", "86138123456"),
     "email": ("zhang.secret@example.cn",),
@@ -221,6 +222,73 @@ def test_masked_as_people_know_it() -> None:
     assert search.find(conn, viewer, "5678") == []
     assert search.find(conn, viewer, "13812345678") == [int(who)]
     conn.close()
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["13912345067", "13998765067", "139-1234-5067", "一三九一二三四五〇六七", "a.b@x.cn",
+         "13912345067@qq.com", "电话", "，", " 或 ", "2024-01-02", "****", "9", "+44 20 7946 7391"]
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(PIECES, st.frozensets(st.sampled_from(MASKABLE)), st.text("甲乙 ", max_size=3))
+def test_what_was_shown_masked_and_comes_back_is_what_it_hides(
+    pieces: list[str], masks: frozenset[str], more: str
+) -> None:
+    actor = Actor(username="x", role="viewer", policy=Policy({}, {"viewer": masks}))
+    stored = "".join(pieces)
+    assert actor.sent_back(actor.text(stored), stored) == stored
+    assert actor.sent_back(f"{more}{actor.text(stored)}{more}", stored) == f"{more}{stored}{more}"
+    assert actor.sent_back(more, stored) == more
+
+
+def test_an_editor_who_sees_masked_changes_only_what_is_changed(conn: sqlite3.Connection) -> None:
+    said = "电话 13912345067，信箱 a.b@x.cn"
+    given = {
+        "name": f"张三 {said}", "title": said, "sex": said, "language": said, "source": said,
+        "birthday": "1977-01-02", "custom": {"x": said, "phone": "13912345067", "n": 1},
+        "roles": [said], "tags": [said, "13912345067"],
+        "contact_points": [{"value": "13812345678", "label": said},
+                           {"kind": "wechat", "value": "wx_7788", "label": "x"}],
+        "addresses": [{"city": said, "street": said, "label": said, "postcode": "210000"}],
+    }  # fmt: skip
+    who = customers.create(conn, SYSTEM, given, 1.0)["id"]
+    editor = Actor(
+        username="root", role="admin", policy=Policy(DEFAULT_POLICY.rights, {"admin": ALL_MASKED})
+    )
+    before = customers.snapshot(conn, int(who))
+    fields = (*given, "contact_points")
+    shown = {name: customers.get(conn, editor, who)[name] for name in fields}
+    assert "13912345067" not in json.dumps(shown)
+    customers.update(conn, editor, who, shown, 2.0)
+    assert customers.snapshot(conn, int(who)) == before
+    shown["tags"] = [*shown["tags"], "新"]
+    shown["title"] = f"改 {shown['title']}"
+    shown["addresses"][0]["label"] = "公司"
+    shown["addresses"][0]["district"] = "鼓楼区"
+    customers.update(conn, editor, who, shown, 3.0)
+    after = customers.snapshot(conn, int(who))
+    assert after["tags"] == sorted([*before["tags"], "新"])
+    assert after["title"] == f"改 {said}"
+    place = {**before["addresses"][0], "label": "公司", "district": "鼓楼区"}
+    assert after["addresses"] == [place]
+    note = notes.add(conn, SYSTEM, who, said, 2.0)
+    changed = notes.get(conn, editor, note["id"])["text"] + "！"
+    notes.update(conn, editor, note["id"], 3.0, content=changed)
+    assert notes.get(conn, SYSTEM, note["id"])["text"] == f"{said}！"
+    task = tasks.create(conn, SYSTEM, {"title": said, "text": said}, 2.0)
+    seen = {name: tasks.get(conn, editor, task["id"])[name] for name in ("title", "text")}
+    tasks.update(conn, editor, task["id"], seen, 3.0)
+    assert tasks.get(conn, SYSTEM, task["id"])["text"] == said
+    contact_records.file(conn, account(1), 2.0)
+    texts = {"notes": said, "survey": {"a": said, "n": 1}, "disposition": "x 13912345067"}
+    contact_records.update(conn, SYSTEM, "i1", texts, 3.0)
+    seen = {name: contact_records.get(conn, editor, "i1")[name] for name in texts}
+    contact_records.update(conn, editor, "i1", seen, 4.0)
+    kept = contact_records.get(conn, SYSTEM, "i1")
+    assert {name: kept[name] for name in texts} == texts
 
 
 def test_scopes(conn: sqlite3.Connection) -> None:
