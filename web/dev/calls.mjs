@@ -27,7 +27,9 @@ export function calls({ agents, interactions, records, end, publish }) {
           ? [{ code: 'paused', change: 'unpause', at: null, details: { reason: agent.reason } }]
           : agent.state in reasons
             ? [{ code: reasons[agent.state], change: 'finish', at: null, details: {} }]
-            : []
+            : agent.phone_reachable
+              ? []
+              : [{ code: 'phone_unreachable', change: 'register_phone', at: null, details: {} }]
     const free = of.filter((agent) => why(agent).length === 0)
     return {
       at: iso(), state: view.state, queue: view.queue, strategy: 'longest_idle', position: view.position ?? null,

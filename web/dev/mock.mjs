@@ -6,6 +6,7 @@
  *   logins                    agent, supervisor, admin, viewer (any password but "wrong")
  *   POST /dev/scene/NAME      logged_out idle ringing talking wrap_up paused unreachable: the agent's state
  *   POST /dev/drop            ends all event streams
+ *   PORT=0                    takes any free port
  */
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -418,7 +419,10 @@ async function api(request, response, url) {
     return
   }
   const answer = find(request.method, path)
-  if (answer === null) return problem(response, 404, 'not_found')
+  if (answer === null) {
+    console.error(`nothing answers ${route}`)
+    return problem(response, 501, 'not_in_the_stand_in')
+  }
   const version = /^"(\d+)"$/.exec(request.headers['if-match'] ?? '')?.[1]
   try {
     const result = await answer({ body, user, q: url.searchParams, version: version === undefined ? null : Number(version) })
@@ -439,9 +443,14 @@ function file(response, path) {
   createReadStream(name).pipe(response)
 }
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   const url = new URL(request.url, 'http://localhost')
-  if (url.pathname.startsWith('/api/v1/')) return void api(request, response, url)
+  if (url.pathname.startsWith('/api/v1/')) {
+    return void api(request, response, url).catch((error) => {
+      console.error(error)
+      problem(response, 500, 'internal')
+    })
+  }
   if (url.pathname.startsWith('/dev/scene/')) {
     scene(url.pathname.split('/')[3])
     return json(response, 204)
@@ -451,7 +460,8 @@ createServer((request, response) => {
     return json(response, 204)
   }
   file(response, url.pathname)
-}).listen(PORT, '127.0.0.1', () => console.log(`stand-in on http://127.0.0.1:${PORT}`))
+})
+server.listen(PORT, '127.0.0.1', () => console.log(`stand-in on http://127.0.0.1:${server.address().port}`))
 
 setInterval(() => {
   for (const stream of streams) stream.response.write(':\n\n')

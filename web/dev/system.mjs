@@ -218,7 +218,7 @@ export function system({ publish }) {
       if (checked(body.text).version === null) throw new Refusal(422, 'invalid')
       if (body.expected !== versions[0].version) throw new Refusal(409, 'conflict')
       versions.unshift({ version: `v${versions.length + 1}`, saved_at: iso(), by: user.username, text: body.text })
-      return { text: body.text, version: versions[0].version }
+      return { version: versions[0].version, findings: [] }
     },
     'GET /config/queues/versions': () => page(versions.map(({ text: _, ...shown }) => shown)),
     'GET /config/queues/versions/:version': ({ params }) => one(versions, params.version, 'version'),
