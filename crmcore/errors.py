@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class StoreError(Exception):
@@ -84,6 +85,18 @@ class Invalid(StoreError, ValueError):
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__("; ".join(f"{field}: {text}" for field, text in errors.items()))
         self.errors = errors
+
+    def details(self) -> list[dict[str, Any]]:
+        """Each as ``{field, code, detail, params}``; the code of plain words is ``invalid``."""
+        return [
+            {
+                "field": field,
+                "code": text.code if isinstance(text, Wrong) else "invalid",
+                "detail": str(text),
+                "params": dict(text.params) if isinstance(text, Wrong) else {},
+            }
+            for field, text in self.errors.items()
+        ]
 
 
 class Forbidden(StoreError):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from crmcore import contact_records, customers, search, tabular
 from crmcore.access import Actor
-from crmcore.errors import Invalid
+from crmcore.errors import Invalid, Wrong
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -181,7 +181,8 @@ def read_vcards(content: str) -> list[Row]:
         else:
             _read_property(card, prop, value.strip())
     if not found:
-        raise Invalid({"file": "holds no vCard with a name or a contact point"})
+        nobody = "holds no vCard with a name or a contact point"
+        raise Invalid({"file": Wrong(nobody, "no_vcard")})
     return found
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from crmcore import customer_input, numbers
-from crmcore.errors import Invalid
+from crmcore.errors import Invalid, Wrong
 from crmcore.numbers import NumberPlan
 
 Row = dict[str, Any]
@@ -92,7 +92,7 @@ def values(row: list[str], mapping: list[str], plan: NumberPlan) -> Row:
     if custom:
         given["custom"] = custom
     if not given.get("name") and not points:
-        raise Invalid({"name": "neither a name nor a contact point"})
+        raise Invalid({"name": Wrong("neither a name nor a contact point", "name_or_contact")})
     values = customer_input.checked(given, plan, new=True)
     if "kind" not in given:
         del values["kind"]

@@ -32,7 +32,7 @@ from crmcore import (
 )
 from crmcore.access import Actor
 from crmcore.db import Database
-from crmcore.errors import Invalid
+from crmcore.errors import Invalid, Wrong
 from crmcore.import_reader import Reader, Ready
 from crmcore.numbers import HOME, NumberPlan
 
@@ -64,13 +64,14 @@ def preview(path: Path, *, plan: NumberPlan = HOME, sample: int = 20) -> Row:
     """What a file looks like, before anything is written. Blocking: call it in a thread.
 
     ``{kind, encoding, delimiter, columns: [text], mapping: [field], rows: [[cell]], total,
-    problems: [{line, problem}]}``; ``problems`` are those of the first rows under that mapping.
+    problems: [{line, problem, errors}]}``; ``problems`` are those of the first rows under that
+    mapping, ``errors`` the same for machines.
     """
     source = tabular.open_table(path)
     lines = tabular.rows(source)
     header = next(lines, None)
     if not header or not any(header):
-        raise Invalid({"file": "has no header row"})
+        raise Invalid({"file": Wrong("has no header row", "no_header")})
     mapping = import_map.guess(header)
     first = list(islice((r for r in lines if any(r)), sample))
     problems = []
@@ -78,7 +79,8 @@ def preview(path: Path, *, plan: NumberPlan = HOME, sample: int = 20) -> Row:
         try:
             import_map.values(row, mapping, plan)
         except Invalid as error:
-            problems.append({"line": n + 2, "problem": str(error)})
+            told = {"problem": str(error), "errors": error.details()}
+            problems.append({"line": n + 2, **told})
     return {
         "kind": source.kind,
         "encoding": source.encoding,

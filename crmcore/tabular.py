@@ -18,7 +18,7 @@ from typing import Any
 import charset_normalizer
 import openpyxl
 
-from crmcore.errors import Invalid
+from crmcore.errors import Invalid, Wrong
 
 MAX_CELL = 20_000
 MAX_COLUMNS = 200
@@ -65,7 +65,8 @@ def guess_encoding(path: Path) -> str:
     with open(path, "rb") as file:
         best = charset_normalizer.from_bytes(file.read(_SAMPLE)).best()
     if best is None:
-        raise Invalid({"file": "is in no encoding that is known; save it as UTF-8 and try again"})
+        unknown = "is in no encoding that is known; save it as UTF-8 and try again"
+        raise Invalid({"file": Wrong(unknown, "encoding")})
     return best.encoding
 
 
@@ -76,14 +77,16 @@ def open_table(path: Path) -> Source:
     if head.startswith(b"PK\x03\x04"):
         return Source(path=path, kind="xlsx")
     if not head:
-        raise Invalid({"file": "is empty"})
+        raise Invalid({"file": Wrong("is empty", "empty_file")})
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Invalid({"file": "is an old .xls file; save it as .xlsx or CSV and try again"})
+        old = "is an old .xls file; save it as .xlsx or CSV and try again"
+        raise Invalid({"file": Wrong(old, "old_workbook")})
     encoding = guess_encoding(path)
     with open(path, encoding=encoding, newline="") as text:
         sample = text.read(_SAMPLE)
     if "\0" in sample:
-        raise Invalid({"file": "is no table; save it as CSV or XLSX and try again"})
+        other = "is no table; save it as CSV or XLSX and try again"
+        raise Invalid({"file": Wrong(other, "no_table")})
     first = sample.splitlines()[0] if sample.strip() else ""
     delimiter = max(",;\t|", key=first.count) if first else ","
     return Source(path=path, kind="csv", encoding=encoding, delimiter=delimiter)
@@ -100,14 +103,15 @@ def rows(source: Source) -> Iterator[list[str]]:
             for row in csv.reader(file, delimiter=source.delimiter):
                 yield [unguarded(cell) for cell in row[:MAX_COLUMNS]]
         except (csv.Error, UnicodeDecodeError) as error:
-            raise Invalid({"file": f"cannot be read on: {error}"}) from error
+            raise Invalid({"file": Wrong(f"cannot be read on: {error}", "unreadable")}) from error
 
 
 def _xlsx_rows(path: Path) -> Iterator[list[str]]:
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # openpyxl raises whatever the archive provokes
-        raise Invalid({"file": f"is no readable workbook: {error}"}) from error
+        broken = Wrong(f"is no readable workbook: {error}", "unreadable")
+        raise Invalid({"file": broken}) from error
     try:
         sheet = book.worksheets[0]
         for row in sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS):

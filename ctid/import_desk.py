@@ -22,7 +22,7 @@ import structlog
 
 from crmcore import exporting, importing
 from crmcore.access import Actor
-from crmcore.errors import Conflict, Invalid, NotFound, StoreError
+from crmcore.errors import Conflict, Invalid, NotFound, StoreError, Wrong
 from crmcore.importing import Progress
 from crmcore.store import Store
 from ctid.clock import Clock
@@ -238,15 +238,17 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(one.file_size for one in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise Invalid({"file": f"is no readable workbook: {error}"}) from error
+        broken = Wrong(f"is no readable workbook: {error}", "unreadable")
+        raise Invalid({"file": broken}) from error
     if unpacked > MAX_UNPACKED:
-        raise Invalid({"file": "unpacks to more than 1 GiB; save it as CSV and try again"})
+        large = "unpacks to more than 1 GiB; save it as CSV and try again"
+        raise Invalid({"file": Wrong(large, "unpacks_too_large")})
 
 
 def _vcards_to_table(path: Path) -> None:
     """Make a table of vCards, so that they go the same way, with preview and undo."""
     if path.stat().st_size > MAX_VCARDS:
-        raise Invalid({"file": "at most 16 MiB of vCards at once"})
+        raise Invalid({"file": Wrong("at most 16 MiB of vCards at once", "vcards_too_large")})
     raw = path.read_bytes()
     try:
         content = raw.decode("utf-8-sig")

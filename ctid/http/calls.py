@@ -138,7 +138,8 @@ def outside_number(number: str, field: str) -> str:
     """A number that a trunk takes: digits, with ``+`` in front or not."""
     digits = number.removeprefix("+")
     if not (digits.isascii() and digits.isdigit() and 2 <= len(digits) <= MAX_NUMBER):
-        raise invalid(field, "unknown", "a number has 2 to 32 digits, with + in front or not")
+        detail = f"a number has 2 to {MAX_NUMBER} digits, with + in front or not"
+        raise invalid(field, "digits", detail, min=2, max=MAX_NUMBER)
     return number
 
 

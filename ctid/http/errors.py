@@ -120,9 +120,12 @@ class Problem(Exception):
         )
 
 
-def invalid(name: str, code: str, detail: str, choices: Sequence[str] = ()) -> Problem:
+def invalid(
+    name: str, code: str, detail: str, choices: Sequence[str] = (), **params: int | str
+) -> Problem:
     """A 422 about one field; ``choices`` are the values that would have been right."""
-    return Problem("invalid", detail, [FieldError(name, code, detail, tuple(choices[:50]))])
+    error = FieldError(name, code, detail, tuple(choices[:50]), params=params)
+    return Problem("invalid", detail, [error])
 
 
 def from_http(error: web.HTTPException) -> Problem:

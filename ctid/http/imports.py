@@ -15,7 +15,7 @@ from ctid.http import crm, uploads
 from ctid.http.audit import actor_of
 from ctid.http.crm_models import RowPage
 from ctid.http.endpoint import Call, Endpoint, Result
-from ctid.http.models import In, Line, Out, Time
+from ctid.http.models import FieldProblem, In, Line, Out, Time
 
 MEDIA = (
     "text/csv",
@@ -38,6 +38,7 @@ class PreviewProblem(Out):
 
     line: int
     problem: str
+    errors: list[FieldProblem]
 
 
 class Preview(Out):

@@ -289,7 +289,7 @@ def _from_store(error: crm.StoreError) -> Problem:
         case crm.Forbidden():
             return Problem("forbidden", detail)
         case crm.Invalid():
-            fields = [_field_error(name, text) for name, text in error.errors.items()]
+            fields = [FieldError(**one) for one in error.details()]
             return Problem("invalid", detail, fields)
         case crm.StoreBusy():
             return Problem("busy", detail, headers={"Retry-After": "1"})
@@ -298,12 +298,6 @@ def _from_store(error: crm.StoreError) -> Problem:
         case _:
             log.error("http_store_failed", error=detail, kind=type(error).__name__)
             return Problem("internal")
-
-
-def _field_error(name: str, text: str) -> FieldError:
-    if isinstance(text, crm.Wrong):
-        return FieldError(name, text.code, text, params=text.params)
-    return FieldError(name, "invalid", text)
 
 
 def _is_api(path: str) -> bool:

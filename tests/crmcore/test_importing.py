@@ -68,7 +68,9 @@ def test_encoding_and_delimiter_are_guessed(
     assert seen["mapping"] == [*MAPPING[:-1], ""]
     assert seen["total"] == 4
     assert seen["rows"][0] == ROWS[0]
-    assert [p["line"] for p in seen["problems"]] == [4]
+    [problem] = seen["problems"]
+    assert problem["line"] == 4
+    assert [e["code"] for e in problem["errors"]] == ["mail"]
 
 
 def test_a_late_chinese_name_is_not_misread(tmp_path: Path) -> None:
@@ -87,13 +89,22 @@ def test_workbooks_are_read_and_numbers_stay_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x00\x01\x02", b"PK\x03\x04nonsense", b"\xd0\xcf\x11\xe0x"]
+    ("content", "code"),
+    [
+        (b"", "empty_file"),
+        (b"\n\n", "no_header"),
+        (b"\x00\x01\x02", "no_table"),
+        (b"PK\x03\x04nonsense", "unreadable"),
+        (b"\xd0\xcf\x11\xe0x", "old_workbook"),
+    ],
 )
-def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(content)
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid) as refused:
         importing.preview(path)
+    [told] = refused.value.details()
+    assert (told["field"], told["code"]) == ("file", code)
 
 
 async def test_create_and_update_within_one_file(store: Store, tmp_path: Path) -> None:

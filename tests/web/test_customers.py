@@ -151,9 +151,18 @@ async def test_tables_come_in_doubles_are_merged_and_a_person_is_erased(
         "mimeType": "text/csv",
         "buffer": table.encode("gb18030"),
     }
+    # what is wrong with a file, and with its rows, is said in the reader's language
+    old: Any = {
+        "name": "读者.xls",
+        "mimeType": "application/vnd.ms-excel",
+        "buffer": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    }
+    await page.set_input_files("[data-test=file]", files=[old])
+    await expect(page.get_by_role("alert")).to_contain_text("是旧版 .xls 文件")
     await page.set_input_files("[data-test=file]", files=[file])
     upload = page.locator("[data-test=upload]")
     await expect(upload).to_contain_text("gb18030")
+    await expect(upload).to_contain_text("第 4 行：联系方式：不是电话号码")
     await page.click("[data-test=run]")
     await expect(upload).to_have_attribute("data-state", "done")
     await expect(page.get_by_text("下载未导入的行")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -24,6 +25,24 @@ WEB = Path(__file__).parents[2] / "web"
 TEXTS = {name: (WEB / "src" / "i18n" / name).read_text("utf-8") for name in ("en.ts", "zh-CN.ts")}
 
 
+#: The server's own words stay: no person of the client's can send that, or nobody meets it often.
+WORDS_STAY = {"invalid", "config", "cursor", "exclusive", "duplicate", "unexpected"}
+
+
+def field_codes() -> set[str]:
+    """The codes of what can be wrong with a field, as the sources of the server have them."""
+    said: set[str] = set()
+    for package in ("crmcore", "ctid"):
+        for file in (WEB.parent / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    named = node.func.id in ("Wrong", "FieldError", "invalid")
+                    code = node.args[1] if named and len(node.args) > 1 else None
+                    if isinstance(code, ast.Constant):
+                        said.add(str(code.value))
+    return said
+
+
 def family(text: str, name: str) -> set[str]:
     """The keys of one group of texts."""
     start = text.index(f"\n  {name}: {{")
@@ -41,6 +60,7 @@ def family(text: str, name: str) -> set[str]:
         ("strategies", set(STRATEGIES)),
         ("explainReason", set(re.findall(r'code="(\w+)"', EXPLAIN)) | ENGAGED),
         ("explainChange", set(re.findall(r'change="(\w+)"', EXPLAIN))),
+        ("fieldProblem", field_codes() - WORDS_STAY),
         ("webhookEvent", {event.replace(".", "_") for event in (*webhooks.EVENTS, webhooks.TEST)}),
     ],
 )

@@ -1,5 +1,5 @@
 /** The customer base: shapes and requests (`ctid/http/crm_models.py` and its neighbours). */
-import { apiUrl, http } from './http'
+import { apiUrl, http, type FieldProblem } from './http'
 import type { ContactRecord, Customer, Page } from './types'
 
 export interface ContactPoint {
@@ -139,7 +139,7 @@ export interface Preview {
   mapping: string[]
   rows: string[][]
   total: number
-  problems: { line: number; problem: string }[]
+  problems: { line: number; problem: string; errors: FieldProblem[] }[]
 }
 
 export interface Upload {

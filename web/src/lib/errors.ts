@@ -32,13 +32,13 @@ export function fieldText(problem: FieldProblem): string {
   return te(key, 'en') ? t(key, problem.params ?? {}) : problem.detail
 }
 
-/** The same, and what is wrong with each field, a line each. */
-export function detailOf(error: ApiError): string {
-  const details = error.fields.map((one) =>
-    i18n.global.t('errors.of_field', { field: fieldName(one.field), what: fieldText(one) }),
-  )
-  return [errorText(error), ...details].join('\n')
-}
+/** The same with the field's name. */
+export const fieldLine = (problem: FieldProblem): string =>
+  i18n.global.t('errors.of_field', { field: fieldName(problem.field), what: fieldText(problem) })
+
+/** What failed, and what is wrong with each field, a line each. */
+export const detailOf = (error: ApiError): string =>
+  [errorText(error), ...error.fields.map(fieldLine)].join('\n')
 
 /** Runs an action of a person; a failure is shown, anything else is a bug and goes on up. */
 export async function attempt(action: () => Promise<unknown>): Promise<boolean> {
@@ -47,7 +47,7 @@ export async function attempt(action: () => Promise<unknown>): Promise<boolean> 
     return true
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
-    ElMessage({ type: 'error', message: errorText(error), grouping: true, showClose: true })
+    ElMessage({ type: 'error', message: detailOf(error), grouping: true, showClose: true })
     return false
   }
 }
