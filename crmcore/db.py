@@ -9,7 +9,9 @@ thread. The door into that thread is aiosqlite's public ``Connection.commit()``:
 
 Writes that wait at the same moment share one ``BEGIN IMMEDIATE .. COMMIT`` and thereby one fsync;
 each runs under its own SAVEPOINT, so one that fails takes nobody along. A write that no person
-waits for (``soon``) waits up to ``SOON_S`` for such company: the journal's, on a busy floor.
+waits for (``soon``) waits up to ``SOON_S`` for such company (the journal's, on a busy floor), or
+until ``SOON_MAX`` wait: a long group would hold the interpreter while others want to read. Before
+each function the writer lets an urgent read go first, for at most ``GIVE_WAY_S``.
 Callers are answered after the COMMIT (WAL with ``synchronous=FULL``: it survives a loss of power,
 see https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
@@ -40,7 +42,9 @@ _MMAP_BYTES = 2 * 1024 * 1024 * 1024
 BULK_STEPS = 40
 GROUP_MAX = 128
 GROUP_TIME_S = 0.025
-SOON_S = 0.025
+SOON_S = 0.06
+SOON_MAX = 12
+GIVE_WAY_S = 0.005
 _TRUNCATE_WAIT_MS = 20
 _TRUNCATE_AGAIN_S = 0.1
 _UNSET: Any = object()
@@ -88,6 +92,7 @@ class _Lane(sqlite3.Connection):
     guard: threading.Lock
     mode: str  # write: grouped transactions; read: one snapshot each; bare: no transaction
     kicked: bool
+    calm: threading.Event  # no urgent read is waited for
     after_commit: Callable[[], None] | None
 
     def commit(self) -> None:
@@ -142,6 +147,7 @@ class _Lane(sqlite3.Connection):
             for n, job in enumerate(group):
                 if job.abandoned:
                     continue
+                self.calm.wait(GIVE_WAY_S)
                 self._one(job)
                 done.append(job)
                 if not self.in_transaction:
@@ -236,6 +242,8 @@ class _Connection:
             lane.guard = threading.Lock()
             lane.mode = mode
             lane.kicked = False
+            lane.calm = threading.Event()
+            lane.calm.set()
             lane.after_commit = None
             made.append(lane)
             return lane
@@ -273,7 +281,7 @@ class _Connection:
             (lane.bulk if bulk else lane.inbox).append(job)
             if lane.kicked:
                 return
-            if soon:
+            if soon and len(lane.inbox) < SOON_MAX:
                 if self._soon is None:
                     self._soon = job.loop.call_later(SOON_S, self._kick)
                 return
@@ -338,6 +346,7 @@ class Database:
         self._urgent.put_nowait(readers[0])
         for reader in readers[1:]:
             self._free.put_nowait(reader)
+        self._urgent_reads = 0
         self._closed = False
         self._waiting = 0
         self.max_waiting = 10_000
@@ -426,7 +435,7 @@ class Database:
         """Run ``fn(connection)`` on a read-only connection, on one consistent snapshot.
 
         ``urgent`` reads (a call is ringing) have a connection of their own, so that no search and
-        no export stands before them.
+        no export stands before them, and the writer gives way to them.
         On time-out the statement is interrupted and :class:`StoreBusy` raised.
         """
         if self._closed:
@@ -439,11 +448,19 @@ class Database:
             raise StoreBusy("all readers are busy; try again later") from error
         job = _Job(fn)
         job.after = lambda: pool.put_nowait(reader)  # when it has really ended
+        if urgent:
+            self._urgent_reads += 1
+            self._writer.lane.calm.clear()
         try:
             return await self._wait(reader, job, timeout_s)
         except (StoreBusy, asyncio.CancelledError):
             await reader.raw.interrupt()
             raise
+        finally:
+            if urgent:
+                self._urgent_reads -= 1
+                if not self._urgent_reads:
+                    self._writer.lane.calm.set()
 
     async def _wait(
         self,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crmcore.db import GROUP_MAX, Database
+from crmcore.db import GROUP_MAX, SOON_MAX, Database
 from crmcore.errors import StoreBusy, StoreClosed, TransactionLost
 
 pytestmark = pytest.mark.store
@@ -239,3 +239,66 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
         found = [row[0] for row in conn.execute("SELECT n FROM t")]
     assert found[: told + 1] == list(range(told + 1))
     assert len(found) <= told + 2  # at most the one whose answer did not get out
+
+
+async def test_many_that_could_wait_are_not_left_to_gather(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long group would delay who reads meanwhile."""
+    monkeypatch.setattr("crmcore.db.SOON_S", 3600.0)
+    db = await opened(tmp_path)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(db.write(put(n), soon=True) for n in range(SOON_MAX)))
+        assert await numbers(db) == list(range(SOON_MAX))
+    await db.close()
+
+
+class Calm(threading.Event):
+    """Tells when the writer looks whether it should give way."""
+
+    def __init__(self, looked: asyncio.Event) -> None:
+        super().__init__()
+        self._looked = looked
+        self._loop = asyncio.get_running_loop()
+        self.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.is_set():
+            self._loop.call_soon_threadsafe(self._looked.set)
+        return super().wait(timeout)
+
+
+async def test_a_group_gives_way_to_an_urgent_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crmcore.db.GIVE_WAY_S", 10.0)
+    db = await opened(tmp_path)
+    tell = asyncio.get_running_loop().call_soon_threadsafe
+    order: list[str] = []
+    begun, reads, looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    db._writer.lane.calm = calm = Calm(looked)
+    go, release = threading.Event(), threading.Event()
+
+    def first(conn: sqlite3.Connection) -> None:
+        tell(begun.set)
+        go.wait(10)
+        order.append("first")
+
+    def reading(conn: sqlite3.Connection) -> None:
+        tell(reads.set)
+        release.wait(10)
+        order.append("read")
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(db.write(first))
+        group.create_task(db.write(lambda conn: order.append("second")))
+        await begun.wait()
+        group.create_task(db.read(reading, urgent=True))
+        await reads.wait()
+        go.set()
+        await looked.wait()
+        assert order == ["first"]
+        release.set()
+    assert order == ["first", "read", "second"]
+    assert calm.is_set()
+    await db.close()
