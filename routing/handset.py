@@ -45,7 +45,9 @@ def mute_changed(floor: Floor, live: Interaction, fact: cf.MuteChanged) -> None:
 
 def digits_requested(floor: Floor, live: Interaction, fact: cf.DigitsRequested) -> None:
     """Digits go to whom the agent talks with, so there has to be somebody."""
-    consult = live.consult
-    if live.held or (consult is not None and consult.phase is ConsultPhase.RINGING):
+    phase = live.consult.phase if live.consult is not None else None
+    # in private it is the caller who is on hold: the consulted one hears them
+    held = live.held and phase is not ConsultPhase.PRIVATE
+    if held or phase is ConsultPhase.RINGING:
         raise UnknownTransition(f"{live.id} is on hold: nobody would hear the digits")
     floor.emit(SendDigits(interaction=live.id, digits=fact.digits))

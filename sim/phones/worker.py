@@ -34,7 +34,8 @@ from sim.phones.worker_call import (
 
 POLL_MS = 20
 MAX_CALLS = 4
-
+JITTER_MS = (20, 60, 160)
+"""Of the jitter buffer: least and most that is held back, and what it can hold."""
 
 class ScriptedAccount(pj.Account):  # type: ignore[misc]
     """A registration, or a caller's identity without one."""
@@ -183,6 +184,11 @@ class Worker:
         config.medConfig.noVad = True  # silence is sent too: a quiet phone is not a dead one
         config.medConfig.clockRate = 8000
         config.medConfig.ecTailLen = 0
+        # on a busy machine the jitter buffer would grow to most of a second, and what is heard
+        # would be what was said then
+        config.medConfig.jbInit = config.medConfig.jbMinPre = JITTER_MS[0]
+        config.medConfig.jbMaxPre = JITTER_MS[1]
+        config.medConfig.jbMax = JITTER_MS[2]
         self.endpoint.libCreate()
         self.endpoint.libInit(config)
         transport = pj.TransportConfig()

@@ -139,12 +139,12 @@ def test_digits_go_to_somebody_who_is_there() -> None:
         << SendDigits digits=12#
         >> ConsultRequested interaction=i by=li kind=agent to=2
         << Consult agent=2
+        >> HoldChanged interaction=i held=yes
         >> DigitsRequested interaction=i by=li digits=1 !!
         >> ConsultChanged interaction=i phase=private
         >> DigitsRequested interaction=i by=li digits=*
         << SendDigits digits=*
         >> ConsultChanged interaction=i phase=ended
-        >> HoldChanged interaction=i held=yes
         >> DigitsRequested interaction=i by=li digits=1 !!
         """
     )

@@ -372,13 +372,14 @@ class Caller:
         self._desk.tell(translate.free_again(self.call))
 
     async def _connect(self, command: _Connect) -> None:
+        await self._make_way()
+        self._talked = True
+        # asked last: what has happened while way was made counts
         if not command.joined():
             return
-        await self._make_way()
         try:
             await self.session.command(command.line, None)
         finally:
-            self._talked = True
             command.parted()
             self._desk.tell(translate.free_again(self.call))
 

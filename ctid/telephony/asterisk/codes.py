@@ -9,6 +9,7 @@ Source: Asterisk documentation, AMI event ``DTMFEnd``.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from ctid.telephony.asterisk.legs import Board
@@ -58,6 +59,12 @@ class FeatureCodes:
         self._tell = tell
         self._now_s = now_s
         self._keyed: dict[str, tuple[str, float]] = {}
+        self._sent: dict[str, deque[tuple[str, float]]] = {}
+
+    def sends(self, uniqueid: str, digit: str) -> None:
+        """ctid sends this digit through the agent's leg: the phone has not keyed it in."""
+        if self._codes:
+            self._sent.setdefault(uniqueid, deque()).append((digit, self._now_s()))
 
     def event(self, event: Event) -> None:
         """Take one AMI event."""
@@ -65,6 +72,7 @@ class FeatureCodes:
         name = event.get("Event")
         if name == "Hangup":
             self._keyed.pop(uniqueid, None)
+            self._sent.pop(uniqueid, None)
         elif name == "DTMFEnd" and event.get("Direction") == "Received" and self._codes:
             self._digit(uniqueid, event.get("Digit", ""))
 
@@ -72,8 +80,10 @@ class FeatureCodes:
         leg = self._board.legs.get(uniqueid)
         if leg is None or leg.call.talking is not leg or leg.unnamed or leg.call.gone:
             return
-        keyed, at = self._keyed.pop(uniqueid, ("", 0.0))
         now = self._now_s()
+        if self._is_ours(uniqueid, digit, now):
+            return
+        keyed, at = self._keyed.pop(uniqueid, ("", 0.0))
         if digit == "*":
             keyed = "*"
         elif keyed and now - at <= PAUSE_S and len(keyed) < MAX_DIGITS:
@@ -94,3 +104,14 @@ class FeatureCodes:
             )
         elif not keyed.endswith("#"):
             self._keyed[uniqueid] = (keyed, now)
+
+    def _is_ours(self, uniqueid: str, digit: str, now: float) -> bool:
+        sent = self._sent.get(uniqueid)
+        while sent:
+            ours, at = sent[0]
+            if now - at <= PAUSE_S and ours != digit:
+                return False
+            sent.popleft()  # this one, or one that Asterisk has never told of
+            if now - at <= PAUSE_S:
+                return True
+        return False

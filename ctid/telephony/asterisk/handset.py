@@ -19,7 +19,10 @@ from routing.ids import InteractionId
 
 
 class Handset:
-    """What is done to agents' legs without moving them."""
+    """What is done to agents' legs without moving them.
+
+    ``sends`` is told of each digit that goes through an agent's leg, by the leg's unique id.
+    """
 
     def __init__(
         self,
@@ -28,11 +31,13 @@ class Handset:
         ami: Callable[..., Awaitable[Any]],
         facts: Facts,
         conference: Callable[[InteractionId], bool],
+        sends: Callable[[str, str], None],
     ) -> None:
         self._board = board
         self._ami = ami
         self._facts = facts
         self._in_conference = conference
+        self._sends = sends
         self.handlers: Mapping[type[c.Command], Callable[[Any], Coroutine[Any, Any, None]]] = {
             c.AnswerOffer: self._answer,
             c.SetMute: self._mute,
@@ -67,6 +72,7 @@ class Handset:
                 fields["Receive"] = "false"
             else:
                 fields = encode.digit(leg.channel, digit)
+                self._sends(leg.uniqueid, digit)
             await self._do("PlayDTMF", fields, "digits")
 
     async def _signal(self, command: c.SignalAgent) -> None:

@@ -38,6 +38,7 @@ class AgentLeg:
     hang_up_sent: bool = False
     seated: bool = False  # apart from the caller, in an AGI session of its own
     apart: bool = False  # was seated once: no Dial holds it any more
+    partings: int = 0  # how often it was; what was to follow on an earlier one is off
     on_hold: bool = False  # at the phone itself
     handed: bool = False  # a phone has handed the caller over to it: no offer of ours
     unnamed: bool = False  # handed, and not said yet whose phone it is (NameLeg)

@@ -111,6 +111,7 @@ class Midcall:
             raise SwitchError("the agent's leg is gone")
         call.offer = None
         leg.seated = leg.apart = True
+        leg.partings += 1
         try:
             await self.fetch(leg.uniqueid, leg.channel)
         except (AmiError, SwitchError) as error:
@@ -126,11 +127,13 @@ class Midcall:
         conversation: the two are apart for some 20 ms. Raises SwitchError."""
         call, caller = self.there(interaction)
         leg = await self._part(call)
+        parting = leg.partings
 
         def free() -> None:
             if call.talking is leg and not call.gone:
                 caller.put(command)
-                self._join_again(call, caller, leg)
+                if leg.partings == parting:
+                    self._join_again(call, caller, leg)
 
         caller.when_free(free)
 
@@ -154,7 +157,13 @@ class Midcall:
             caller.when_free(lambda: self._facts.tell(translate.free_again(call)))
             return
         if leg is not None:
-            caller.when_free(lambda: self._join_again(call, caller, leg))
+            parting = leg.partings
+
+            def free() -> None:
+                if leg.partings == parting:
+                    self._join_again(call, caller, leg)
+
+            caller.when_free(free)
         else:
             caller.when_free(lambda: self._join_outside(call, caller, handed.channel))
 
@@ -168,10 +177,11 @@ class Midcall:
     async def hold(self, command: c.Hold) -> None:
         call, caller = self.there(command.interaction)
         leg = await self._part(call)
+        parting = leg.partings
         music = c.StartMusic(interaction=call.interaction, music=command.music)
 
         def held() -> None:
-            if call.talking is leg and not call.gone:
+            if call.talking is leg and leg.partings == parting and not call.gone:
                 caller.put(music)
                 self._facts.tell([HoldChanged(interaction=call.interaction, held=True)])
 
@@ -217,8 +227,11 @@ class Midcall:
         self._join_again(call, caller, leg)
 
     def _join_again(self, call: Call, caller: Caller, leg: AgentLeg) -> None:
+        parting = leg.partings
+
         def joined() -> bool:
-            if call.talking is not leg or leg.gone:
+            # parted anew before the session was free for this
+            if call.talking is not leg or leg.gone or leg.partings != parting:
                 return False
             leg.seated = False
             self._facts.tell([HoldChanged(interaction=call.interaction, held=False)])

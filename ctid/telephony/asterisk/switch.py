@@ -141,6 +141,7 @@ class AsteriskSwitch:
             ami=self._ami.action,
             facts=self,
             conference=self._consults.conference,
+            sends=self._codes.sends,
         )
         self._orders = Orders(
             board=self._board,

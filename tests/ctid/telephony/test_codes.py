@@ -117,6 +117,39 @@ def test_nothing_is_kept_of_a_leg_that_has_ended() -> None:
     assert phone.asked() == []
 
 
+def test_what_ctid_sends_itself_is_no_code() -> None:
+    phone = Phone()
+    for digit in "*7*":
+        phone.codes.sends("a", digit)
+    phone.key("*7*")
+    assert phone.asked() == []
+    phone.key("7")  # the star before it was not the phone's
+    assert phone.asked() == []
+    phone.key("*7")
+    assert phone.asked() == [(PhoneAct.HOLD, "", False)]
+
+
+def test_keys_between_digits_of_ctids_own_count() -> None:
+    phone = Phone()
+    phone.codes.sends("a", "5")
+    phone.key("*")
+    phone.key("5")
+    phone.key("7")
+    assert phone.asked() == [(PhoneAct.HOLD, "", False)]
+
+
+def test_a_digit_that_asterisk_never_told_of_hides_none_for_long() -> None:
+    phone = Phone()
+    phone.codes.sends("a", "*")
+    phone.now += PAUSE_S + 0.1
+    phone.key("*7")
+    assert phone.asked() == [(PhoneAct.HOLD, "", False)]
+    phone.codes.sends("a", "*")
+    phone.codes.event({"Event": "Hangup", "Uniqueid": "a"})
+    phone.key("*7")
+    assert phone.asked() == [(PhoneAct.HOLD, "", False)]
+
+
 def test_without_codes_nothing_is_asked() -> None:
     phone = Phone({})
     phone.key("*7*11002#")
