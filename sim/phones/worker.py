@@ -37,6 +37,7 @@ MAX_CALLS = 4
 JITTER_MS = (20, 60, 160)
 """Of the jitter buffer: least and most that is held back, and what it can hold."""
 
+
 class ScriptedAccount(pj.Account):  # type: ignore[misc]
     """A registration, or a caller's identity without one."""
 

@@ -294,9 +294,12 @@ async def test_attended_out_of_a_conference_leaves_nobody_in_it(
         talk.legs["second"] = await there.second.connected()
         await talk.becomes(lambda i: i["consult"] == "conference")
         asked = await talk.legs["agent"].consult(OUTSIDE)
+        outside = await there.outside.connected()
+        # Asterisk refuses a conference's transfer to a call whose parties it has not joined yet
+        await asked.dtmf("5")
+        await outside.wait_for("dtmf")
         await talk.legs["agent"].transfer_to_call(asked)
         await talk.legs.pop("agent").wait_for("disconnected")
-        outside = await there.outside.incoming()
         await outside.wait_for("disconnected")
         await talk.becomes(lambda i: i["agent"] == "a1002" and i["state"] == "talking")
         assert await talk.heard() == {"caller": {"second"}, "second": {"caller"}}

@@ -109,6 +109,8 @@ class Board:
         self.legs: dict[str, AgentLeg] = {}
         #: legs that were given up before the PBX had made their channels: hung up once it has
         self.unwanted: set[str] = set()
+        #: channels to be hung up as soon as another (its unique id), whose place they take, is gone
+        self.unwanted_after: dict[str, str] = {}
         self._phones: dict[PhoneId, int] = {}
         self._leaving: dict[PhoneId, int] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()

@@ -66,7 +66,7 @@ def attended_transfer(board: Board, event: Event) -> Result:
     transferee = board.calls.get(event.get("TransfereeUniqueid", ""))
     target = board.calls.get(event.get("TransferTargetUniqueid", ""))
     if transferee is None and target is None and event.get("DestApp") == "ConfBridge":
-        return _out_of_conference(event)
+        return _out_of_conference(board, event)
     if event.get("DestType") == "Link":
         # the far end of a conference would stay there for ever
         return [HangUpLeg(event.get("LocalOneChannel", ""))]
@@ -92,19 +92,21 @@ def attended_transfer(board: Board, event: Event) -> Result:
     return result + _handed_over(board, call, uniqueid, channel, "" if not outside else number)
 
 
-def _out_of_conference(event: Event) -> Result:
+def _out_of_conference(board: Board, event: Event) -> Result:
     """Whoever takes an agent's place in a conference of ours is not known there: it would stay for
-    ever. Who was asked before keeps the caller, as when the agent hangs up."""
-    ours = (
-        event.get(f"{leg}Context") == CONFERENCE for leg in ("OrigTransferer", "SecondTransferer")
-    )
-    if not any(ours):
-        return []
-    return [
-        HangUpLeg(event[name])
-        for name in ("TransferTargetChannel", "TransfereeChannel")
-        if name in event
-    ]
+    ever. Who was asked before keeps the caller, as when the agent hangs up.
+
+    A hang-up is lost on a channel that is only on its way in, even if it has joined (measured): it
+    waits until the channel whose place is taken has gone.
+    """
+    for leg, other in (("OrigTransferer", "TransferTarget"), ("SecondTransferer", "Transferee")):
+        channel = event.get(f"{other}Channel", "")
+        if event.get(f"{leg}Context") == CONFERENCE and channel:
+            uniqueid = event.get(f"{leg}Uniqueid", "")
+            if board.has_ended(uniqueid):
+                return [HangUpLeg(channel)]
+            board.unwanted_after[uniqueid] = channel
+    return []
 
 
 def _handed_over(board: Board, call: Call, uniqueid: str, channel: str, number: str) -> Result:

@@ -270,9 +270,14 @@ def hangup(board: Board, event: Event) -> Result:
     uniqueid = event.get("Uniqueid", "")
     board.note_end(uniqueid)
     board.unwanted.discard(uniqueid)
+    after = board.unwanted_after.pop(uniqueid, "")
+    return [*_gone(board, uniqueid, _cause(event)), *([HangUpLeg(after)] if after else [])]
+
+
+def _gone(board: Board, uniqueid: str, cause: int) -> Result:
     call = board.calls.get(uniqueid)
     if call is not None:
-        result = caller_gone(call, _cause(event))
+        result = caller_gone(call, cause)
         board.drop_call(call)
         return result
     leg = board.legs.get(uniqueid)
@@ -280,7 +285,7 @@ def hangup(board: Board, event: Event) -> Result:
         return []
     leg.gone = True
     board.drop_leg(leg)
-    return _leg_over(leg, _cause(event), asked=False) + _last_leg(board, leg.call)
+    return _leg_over(leg, cause, asked=False) + _last_leg(board, leg.call)
 
 
 def _last_leg(board: Board, call: Call) -> Result:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctid.telephony.asterisk import translate
+from ctid.telephony.asterisk import table, translate
 from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, OfferState
 from routing.facts import Fact, OfferDeclined, OfferFailed, Party
 from routing.ids import AgentId, InteractionId, OfferId, PhoneId
@@ -122,3 +122,29 @@ def test_a_leg_that_was_given_up_before_it_was_made_is_hung_up_once_it_is() -> N
     translate.originate_response(board, {**failed, "ActionID": "7.consult.1.0-c000002"})
     translate.hangup(board, {"Event": "Hangup", "Uniqueid": "1.0-c000003"})
     assert not board.unwanted
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_takes_an_agents_place_in_a_conference_goes_when_the_agents_leg_has_gone(
+    late: bool,
+) -> None:
+    """Hung up before, it stays: Asterisk is still moving it in (measured)."""
+    board = Board()
+    sent = {
+        "Event": "AttendedTransfer",
+        "Result": "Success",
+        "OrigTransfererContext": "ctid-conf",
+        "OrigTransfererUniqueid": "9.1",
+        "SecondTransfererContext": "ctid-dialled",
+        "SecondTransfererUniqueid": "9.7",
+        "TransferTargetChannel": "PJSIP/trunk-00000004",
+        "TransferTargetUniqueid": "9.8",
+        "DestType": "App",
+        "DestApp": "ConfBridge",
+    }
+    gone = {"Event": "Hangup", "Uniqueid": "9.1"}
+    other = {"Event": "Hangup", "Uniqueid": "9.7"}
+    leaves = [translate.HangUpLeg("PJSIP/trunk-00000004")]
+    order = [gone, other, sent] if late else [sent, other, gone]
+    assert [table.read(board, event) for event in order] == [[], [], leaves]
+    assert table.read(board, gone) == []
