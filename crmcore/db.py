@@ -11,7 +11,7 @@ Writes that wait at the same moment share one ``BEGIN IMMEDIATE .. COMMIT`` and 
 each runs under its own SAVEPOINT, so one that fails takes nobody along. A write that no person
 waits for (``soon``) waits up to ``SOON_S`` for such company (the journal's, on a busy floor), or
 until ``SOON_MAX`` wait: a long group would hold the interpreter while others want to read. Before
-each function the writer lets an urgent read go first, for at most ``GIVE_WAY_S``.
+each function a lane lets an urgent read go first, for at most ``GIVE_WAY_S``.
 Callers are answered after the COMMIT (WAL with ``synchronous=FULL``: it survives a loss of power,
 see https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
@@ -43,7 +43,7 @@ BULK_STEPS = 40
 GROUP_MAX = 128
 GROUP_TIME_S = 0.025
 SOON_S = 0.06
-SOON_MAX = 12
+SOON_MAX = 8
 GIVE_WAY_S = 0.005
 _TRUNCATE_WAIT_MS = 20
 _TRUNCATE_AGAIN_S = 0.1
@@ -92,7 +92,7 @@ class _Lane(sqlite3.Connection):
     guard: threading.Lock
     mode: str  # write: grouped transactions; read: one snapshot each; bare: no transaction
     kicked: bool
-    calm: threading.Event  # no urgent read is waited for
+    calm: threading.Event | None  # no urgent read is waited for; None: gives way to nobody
     after_commit: Callable[[], None] | None
 
     def commit(self) -> None:
@@ -122,6 +122,10 @@ class _Lane(sqlite3.Connection):
             room = GROUP_MAX if self.mode == "write" else 1
             return [self.inbox.popleft() for _ in range(min(room, len(self.inbox)))]
 
+    def _give_way(self) -> None:
+        if self.calm is not None:
+            self.calm.wait(GIVE_WAY_S)
+
     def _bare(self, job: _Job[Any]) -> None:
         try:
             job.value = job.fn(self)
@@ -131,6 +135,7 @@ class _Lane(sqlite3.Connection):
     def _snapshot(self, job: _Job[Any]) -> None:
         if job.abandoned:
             return
+        self._give_way()
         try:
             self.execute("BEGIN")
             job.value = job.fn(self)
@@ -147,7 +152,7 @@ class _Lane(sqlite3.Connection):
             for n, job in enumerate(group):
                 if job.abandoned:
                     continue
-                self.calm.wait(GIVE_WAY_S)
+                self._give_way()
                 self._one(job)
                 done.append(job)
                 if not self.in_transaction:
@@ -232,7 +237,9 @@ class _Connection:
         self._soon: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def open(cls, path: Path, mode: str, *, cache_kib: int) -> _Connection:
+    async def open(
+        cls, path: Path, mode: str, *, cache_kib: int, calm: threading.Event | None = None
+    ) -> _Connection:
         made: list[_Lane] = []
 
         def factory(*args: Any, **kwargs: Any) -> _Lane:
@@ -242,8 +249,7 @@ class _Connection:
             lane.guard = threading.Lock()
             lane.mode = mode
             lane.kicked = False
-            lane.calm = threading.Event()
-            lane.calm.set()
+            lane.calm = calm
             lane.after_commit = None
             made.append(lane)
             return lane
@@ -332,6 +338,7 @@ class Database:
         writer: _Connection,
         checkpointer: _Connection,
         readers: list[_Connection],
+        calm: threading.Event,
     ) -> None:
         self.path = path
         self._wal = path.with_name(path.name + "-wal")
@@ -347,6 +354,7 @@ class Database:
         for reader in readers[1:]:
             self._free.put_nowait(reader)
         self._urgent_reads = 0
+        self._calm = calm
         self._closed = False
         self._waiting = 0
         self.max_waiting = 10_000
@@ -356,14 +364,19 @@ class Database:
         """Open or create the file (mode 0600). ``sqlite3.DatabaseError`` if it is no store."""
         path = _private_file(path)
         opened: list[_Connection] = []
+        calm = threading.Event()
+        calm.set()
+        lanes = [("write", calm), ("bare", None), ("read", None), *[("read", calm)] * readers]
         try:
-            for mode in ("write", "bare", *["read"] * (readers + 1)):
-                opened.append(await _Connection.open(path, mode, cache_kib=cache_kib))
+            for mode, gives_way in lanes:
+                opened.append(
+                    await _Connection.open(path, mode, cache_kib=cache_kib, calm=gives_way)
+                )
         except BaseException:
             for connection in reversed(opened):
                 await connection.raw.close()
             raise
-        return cls(path, opened[0], opened[1], opened[2:])
+        return cls(path, opened[0], opened[1], opened[2:], calm)
 
     def _committed(self) -> None:
         """After each group: let the checkpointer run when enough has gathered in the log."""
@@ -435,7 +448,7 @@ class Database:
         """Run ``fn(connection)`` on a read-only connection, on one consistent snapshot.
 
         ``urgent`` reads (a call is ringing) have a connection of their own, so that no search and
-        no export stands before them, and the writer gives way to them.
+        no export stands before them, and whatever else begins gives way to them.
         On time-out the statement is interrupted and :class:`StoreBusy` raised.
         """
         if self._closed:
@@ -450,7 +463,7 @@ class Database:
         job.after = lambda: pool.put_nowait(reader)  # when it has really ended
         if urgent:
             self._urgent_reads += 1
-            self._writer.lane.calm.clear()
+            self._calm.clear()
         try:
             return await self._wait(reader, job, timeout_s)
         except (StoreBusy, asyncio.CancelledError):
@@ -460,7 +473,7 @@ class Database:
             if urgent:
                 self._urgent_reads -= 1
                 if not self._urgent_reads:
-                    self._writer.lane.calm.set()
+                    self._calm.set()
 
     async def _wait(
         self,

@@ -254,7 +254,7 @@ async def test_many_that_could_wait_are_not_left_to_gather(
 
 
 class Calm(threading.Event):
-    """Tells when the writer looks whether it should give way."""
+    """Tells when somebody sees that it should give way."""
 
     def __init__(self, looked: asyncio.Event) -> None:
         super().__init__()
@@ -268,6 +268,14 @@ class Calm(threading.Event):
         return super().wait(timeout)
 
 
+def watched(db: Database, looked: asyncio.Event) -> Calm:
+    """All lanes of ``db`` but the urgent one share what is given back."""
+    db._calm = calm = Calm(looked)
+    for connection in (db._writer, *db._readers[1:]):
+        connection.lane.calm = calm
+    return calm
+
+
 async def test_a_group_gives_way_to_an_urgent_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,7 +284,7 @@ async def test_a_group_gives_way_to_an_urgent_read(
     tell = asyncio.get_running_loop().call_soon_threadsafe
     order: list[str] = []
     begun, reads, looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    db._writer.lane.calm = calm = Calm(looked)
+    calm = watched(db, looked)
     go, release = threading.Event(), threading.Event()
 
     def first(conn: sqlite3.Connection) -> None:
@@ -301,4 +309,28 @@ async def test_a_group_gives_way_to_an_urgent_read(
         release.set()
     assert order == ["first", "read", "second"]
     assert calm.is_set()
+    await db.close()
+
+
+async def test_other_reads_give_way_to_an_urgent_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crmcore.db.GIVE_WAY_S", 10.0)
+    db = await opened(tmp_path)
+    order: list[str] = []
+    looked = asyncio.Event()
+    watched(db, looked)
+    release = threading.Event()
+
+    def ringing(conn: sqlite3.Connection) -> None:
+        release.wait(10)
+        order.append("urgent")
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(db.read(ringing, urgent=True))
+        group.create_task(db.read(lambda conn: order.append("other")))
+        await looked.wait()
+        assert order == []
+        release.set()
+    assert order == ["urgent", "other"]
     await db.close()
