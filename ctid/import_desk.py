@@ -1,7 +1,7 @@
 """Files on their way into the CRM: uploaded, looked at, run once, and forgotten.
 
-The files lie in a folder of their own that only this user can read. A file is removed when its
-import has ended, after an hour without use, and at the end of the daemon: it holds personal data.
+The files lie in the passage. A file is removed when its import has ended, after an hour without
+use, and at the end of the daemon: it holds personal data.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import secrets
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ from crmcore.errors import Conflict, Invalid, NotFound, StoreError, Wrong
 from crmcore.importing import Progress
 from crmcore.store import Store
 from ctid.clock import Clock
+from ctid.passage import Passage
 from ctid.tasks import cancel_and_wait, spawn
 
 log = structlog.get_logger(__name__)
@@ -77,14 +76,18 @@ class ImportDesk:
     """Keeps uploads and runs one import at a time. ``tell(username, data)``: progress for one."""
 
     def __init__(
-        self, store: Store, clock: Clock, tell: Callable[[str, Mapping[str, Any]], None]
+        self,
+        store: Store,
+        clock: Clock,
+        passage: Passage,
+        tell: Callable[[str, Mapping[str, Any]], None],
     ) -> None:
         self._store = store
+        self._passage = passage
         self._clock = clock
         self._tell = tell
         self._uploads: dict[str, Upload] = {}
         self._coming: dict[Path, str] = {}
-        self._folder: Path | None = None
         self._running: asyncio.Task[None] | None = None
         self._told_at = 0.0
 
@@ -98,10 +101,8 @@ class ImportDesk:
         owners = [one.username for one in self._uploads.values()] + list(self._coming.values())
         if owners.count(actor.username) >= PER_USER or len(owners) >= AT_ONCE:
             raise Conflict("too many files wait here; run or remove one of them first")
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="ctid-import-"))
         # openpyxl goes by the name's end, everything else by the content
-        path = self._folder / f"{secrets.token_hex(8)}.xlsx"
+        path = self._passage.folder() / f"{secrets.token_hex(8)}.xlsx"
         self._coming[path] = actor.username
         try:
             yield path
@@ -204,11 +205,9 @@ class ImportDesk:
         self._tell(upload.username, upload.shape(actor))
 
     async def close(self) -> None:
-        """Stop a running import (nothing of it stays) and remove all files."""
+        """Stop a running import (nothing of it stays) and forget all files."""
         await cancel_and_wait(self._running)
         self._uploads.clear()
-        if self._folder is not None:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     # ---- forgetting ---------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from ctid.http.listenings import Listenings
 from ctid.http.locking import etag, expected_versions
 from ctid.http.services import Services
 from ctid.import_desk import ImportDesk
+from ctid.passage import Passage
 from ctid.veil import veiled_json
 from ctid.view_json import dumps
 from routing.errors import FactError
@@ -74,6 +75,7 @@ class Context:
     house_of: HouseOf
     listenings: Listenings
     imports: ImportDesk
+    passage: Passage
     exporting: asyncio.Semaphore
     scanning: asyncio.Semaphore
     explaining: asyncio.Semaphore

@@ -59,7 +59,8 @@ async def _send(call: Call, entity: str, kind: str, filters: dict[str, str]) -> 
     if exporting_now.locked():  # each takes one of the few readers for as long as it writes
         raise Problem("busy", "Another export is running", headers={"Retry-After": "10"})
     async with exporting_now:
-        with tempfile.TemporaryDirectory(prefix="ctid-export-") as folder:
+        passage = await asyncio.to_thread(call.context.passage.folder)
+        with tempfile.TemporaryDirectory(prefix="export-", dir=passage) as folder:
             path = Path(folder) / f"out.{kind}"
             tell = _teller(call, entity)
             count = await call.services.store.db.read(

@@ -24,6 +24,7 @@ from ctid.http.openapi import BASE, describe
 from ctid.http.routes import ENDPOINTS
 from ctid.http.services import Services
 from ctid.import_desk import ImportDesk
+from ctid.passage import Passage
 from ctid.view_json import dumps
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class HttpServer:
         listener: asyncio.Server,
         life: _Life,
         imports: ImportDesk,
+        passage: Passage,
     ) -> None:
         self._services = services
         self._runner = runner
@@ -65,6 +67,7 @@ class HttpServer:
         self._listener = listener
         self._life = life
         self._imports = imports
+        self._passage = passage
         self.port: int = listener.sockets[0].getsockname()[1]
 
     @property
@@ -94,6 +97,7 @@ class HttpServer:
         """Last stage: end every connection, and an import that still runs."""
         await self._imports.close()
         await self._runner.cleanup()
+        await asyncio.to_thread(self._passage.clear)
 
     async def stop(self) -> None:
         """All stages."""
@@ -127,13 +131,16 @@ async def start_http(services: Services) -> HttpServer:
     """Listen and serve. Raises OSError where the address cannot be had."""
     settings = services.settings
     auth = Authenticator(services.store.users, services.clock, settings)
+    passage = Passage(services.store.db.path)
+    await asyncio.to_thread(passage.clear)  # what a crash left
     context = Context(
         services=services,
         auth=auth,
         idempotency=Idempotency(services.clock),
         house_of=HouseOf(),
         listenings=Listenings(),
-        imports=ImportDesk(services.store, services.clock, _tell_imports(services)),
+        imports=ImportDesk(services.store, services.clock, passage, _tell_imports(services)),
+        passage=passage,
         exporting=asyncio.Semaphore(1),
         scanning=asyncio.Semaphore(1),
         explaining=asyncio.Semaphore(1),
@@ -163,7 +170,7 @@ async def start_http(services: Services) -> HttpServer:
     except OSError:
         await runner.cleanup()
         raise
-    server = HttpServer(services, runner, listener, life, context.imports)
+    server = HttpServer(services, runner, listener, life, context.imports, passage)
     log.info("http_listening", url=server.url)
     return server
 

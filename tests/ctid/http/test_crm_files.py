@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -193,3 +194,26 @@ async def test_exports_are_guarded_against_formulas(site: Any, log_in: Any) -> N
     root = await log_in("root")
     entries = (await root.get("/audit?username=sue"))["items"]
     assert [e["after"]["count"] for e in entries if e["action"] == "export"] == [0, 2, 1, 2]
+
+
+async def test_files_lie_beside_the_store_and_nothing_outlives_a_crash(
+    make_site: Any, log_in: Any, tmp_path: Path
+) -> None:
+    def there() -> dict[str, int]:
+        return {str(p.relative_to(tmp_path)): p.stat().st_mode & 0o777 for p in folder.rglob("*")}
+
+    folder = tmp_path / "1.db.passage"  # of the second site
+    (folder / "export-x").mkdir(parents=True)  # as a crash leaves it
+    (folder / "export-x" / "out.csv").write_text("周建国")
+    site = await make_site()
+    assert not folder.exists()
+    sue = await log_in("sue", site.api)
+    status, file = await upload(sue, TABLE.encode())
+    assert (status, len(there()), folder.stat().st_mode & 0o777) == (200, 1, 0o700)
+    assert (await sue.call("GET", "/exports/customers"))[0] == 200
+    assert len(there()) == 1  # what went out is gone
+    assert (await sue.call("DELETE", f"/imports/uploads/{file['id']}"))[0] == 204
+    assert there() == {}
+    await upload(sue, TABLE.encode())
+    await site.server.stop()
+    assert not folder.exists()

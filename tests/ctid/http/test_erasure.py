@@ -1,8 +1,9 @@
-"""Who is erased is told again by nothing that the server keeps in memory."""
+"""Who is erased is told again by nothing: not from memory, not by any answer, not by a file."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,10 @@ from crmcore.access import SYSTEM
 from crmcore.errors import NotFound
 from ctid.access import Role, Viewer
 from routing.ids import AgentId, InteractionId
+from tests.crmcore import forms, test_forgetting
+
+from . import test_masks
+from .test_crm import keep_recording
 
 pytestmark = pytest.mark.daemon
 
@@ -70,3 +75,41 @@ async def test_an_answer_or_event_of_before_is_not_given_again(site: Any, log_in
     assert new["id"] != made["id"]  # nothing is known of the first
     with pytest.raises(NotFound):
         await site.store.customer(SYSTEM, made["id"])
+
+
+async def test_no_answer_export_or_file_names_who_was_erased(
+    site: Any, log_in: Any, tmp_path: Path
+) -> None:
+    """Every GET of the route table, asked by one who sees everything."""
+    who, other = await test_forgetting.fill(site.store, tmp_path)
+    await keep_recording(site, tmp_path, "r.1", "i1")
+    root = await log_in("root")
+    ids = dict.fromkeys(
+        ("attachment", "tasks", "notes", "imports", "webhooks", "contact-records"), "1"
+    )
+    ids |= {"recordings": "r.1", "users": "me", "interactions": "i1", "queues": "news"}
+    ids |= {"uploads": "x", "config": "x"}
+
+    async def told() -> tuple[int, set[str]]:
+        answered, seen = 0, set()
+        for customer in (who, other):
+            for path in [*test_masks.paths({**ids, "customers": customer}), "/customers?q=诸葛"]:
+                async with root.http.get(root.api + path) as response:
+                    raw = await response.read()
+                    answered += response.status == 200
+                    seen |= forms.search(raw, test_forgetting.WANTED)
+        return answered, seen
+
+    before = await told()
+    assert before[0] > 70
+    people = {one.partition(":")[0] for one in before[1]}
+    assert len(people) > len(test_forgetting.PERSON) - 5, people
+    name = (await root.get(f"/customers/{who}"))["name"]
+    status, done, _ = await root.call(
+        "POST", f"/customers/{who}/erase", {"name": name, "reason": "asked"}
+    )
+    assert (status, done["contact_records"]) == (200, 2), done
+    answered, seen = await told()
+    assert answered > 55
+    assert seen == set()
+    assert forms.search_files(tmp_path, test_forgetting.WANTED) == {}
