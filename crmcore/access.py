@@ -83,8 +83,9 @@ DEFAULT_RIGHTS: dict[str, dict[str, dict[str, Scope]]] = {
 DEFAULT_MASKS: dict[str, frozenset[str]] = {"viewer": frozenset(MASKABLE)}
 
 _SCOPES = {"none": Scope.NONE, "own": Scope.OWN, "team": Scope.TEAM, "all": Scope.ALL}
+_HAN_DIGITS = "".join(one[2:] for one in numbers.WRITTEN_DIGITS.values())
 _NUMBER_IN_TEXT = re.compile(
-    r"\+?\d(?:[\d\s()（）/.·_~〜～ー\-－‐‑‒–—―−]{5,}\d)|[〇零一二三四五六七八九幺]{7,}"
+    rf"\+?\d(?:[\d\s{re.escape(numbers.BETWEEN_DIGITS)}]{{5,}}\d)|[{_HAN_DIGITS}]{{7,}}"
 )
 # also one that was cut off, or written with a full-width sign
 _MAIL_IN_TEXT = re.compile(r"[\w.+%-]+[@＠][\w-]+(?:\.[\w-]+)+|[A-Za-z0-9.+%_-]+[@＠][A-Za-z0-9-]*")

@@ -23,6 +23,26 @@ from urllib.parse import unquote
 import phonenumbers
 
 MAX_INPUT = 128
+BETWEEN_DIGITS = " \t\r\n()（）/.·_-－~〜～ー‐‑‒–—―−"
+"""What people write between the digits of a number within a text."""
+WRITTEN_DIGITS = {
+    str(n): written
+    for n, written in enumerate(
+        (
+            "0０〇零",
+            "1１一幺",
+            "2２二",
+            "3３三",
+            "4４四",
+            "5５五",
+            "6６六",
+            "7７七",
+            "8８八",
+            "9９九",
+        )
+    )
+}
+"""Each digit as people write it."""
 TAIL_DIGITS = 7
 
 _WITHHELD = frozenset(
@@ -66,8 +86,8 @@ _BEHIND = re.compile(r"^(.*\d)([^\d]*?)(?<!\d)(\d{1,6})(?:\s*[/、]\s*\d{1,6})?[
 _EXTENSION_SIGNS = re.compile(r"^[\s)]*(?:[-*,;#/xXpPwW]+|[转轉分按]+)\s*$")
 # *31#, #31#: show or hide the caller (3GPP TS 22.030); *67: the same in North America
 _SERVICE_CODE = re.compile(r"^\s*(?:[*#]{1,2}\d{2,3}[*#]|\*67(?=\d{10}))")
-_CHINESE_DIGITS = re.compile(r"[〇零一二三四五六七八九幺]{3,}")
-_CHINESE_VALUES = str.maketrans("〇零一二三四五六七八九幺", "001234567891")
+_CHINESE_VALUES = {ord(c): n for n, written in WRITTEN_DIGITS.items() for c in written[2:]}
+_CHINESE_DIGITS = re.compile(f"[{''.join(map(chr, _CHINESE_VALUES))}]{{3,}}")
 # letters on the keys (ITU-T E.161): 400-CALL-NOW, 1-800-FLOWERS
 _LETTERED = re.compile(
     r"^(?:\+?1[-. ]?)?(?:400|8\d\d)[-. ]?(?=[\d. -]*[A-Z])(?:[-. ]?[A-Z\d]){7,10}$", re.I

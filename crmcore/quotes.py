@@ -64,9 +64,13 @@ _EMPTY = {
 """Columns whose whole value goes, and what stands there instead."""
 _PAGE = 5000
 _FOUND_AT_ONCE = 200
-_SEPARATORS = " \t\r\n-()（）/.·_－" + "".join(map(chr, range(0x2010, 0x2016)))
-_BETWEEN = rf"[{re.escape(_SEPARATORS)}]*"
-_SQUEEZED = str.maketrans(dict.fromkeys(_SEPARATORS))
+_BETWEEN = f"[{re.escape(numbers.BETWEEN_DIGITS)}]*"
+_SQUEEZED = str.maketrans(
+    {
+        **dict.fromkeys(numbers.BETWEEN_DIGITS),
+        **{one: digit for digit, written in numbers.WRITTEN_DIGITS.items() for one in written},
+    }
+)
 _FEWEST_DIGITS = 7
 
 # ---- spellings -----------------------------------------------------------------------------------
@@ -150,9 +154,13 @@ def _spellings(one: str) -> re.Pattern[str]:
         before, behind = (r"(?<!\d)" if one[0].isdigit() else ""), r"(?!\d)"
         widths = "".join(_either_width(c) for c in one)
         return re.compile(f"{before}{widths}{behind if one[-1].isdigit() else ''}", re.IGNORECASE)
-    whole = _BETWEEN.join(_either_width(c) for c in digits)
-    country = r"(?:(?:\+|00|＋)?(?:8|８)" + _BETWEEN + "(?:6|６)" + _BETWEEN + ")?"
-    return re.compile(rf"(?<!\d){country}(?:[0０]{_BETWEEN})?{whole}(?!\d)|{re.escape(one)}")
+    whole, country, trunk = (
+        _BETWEEN.join(f"[{numbers.WRITTEN_DIGITS[c]}]" for c in some)
+        for some in (digits, "86", "0")
+    )
+    before = rf"(?:(?:\+|＋|{trunk}{_BETWEEN}{trunk})?{_BETWEEN}{country}{_BETWEEN})?"
+    before += f"(?:{trunk}{_BETWEEN})?"
+    return re.compile(rf"(?<!\d){before}{whole}(?!\d)|{re.escape(one)}")
 
 
 def _either_width(char: str) -> str:

@@ -31,6 +31,7 @@ from crmcore import (
     matching,
     merge,
     notes,
+    numbers,
     personal,
     privacy,
     quotes,
@@ -415,6 +416,7 @@ def test_a_short_number_is_no_part_of_a_long_one() -> None:
 SPELLED = st.sampled_from(
     [
         "13876543210", "138-7654-3210", "138 7654 3210", "+86 138 7654 3210", "0086-138-7654-3210",
+        "138~7654~3210", "138‑7654—3210", "一三八七六五四三二一〇", "幺三八 7654 三二幺零",
         "１３８７６５４３２１０", "(0)138.7654.3210", "+8613876543210", "138/7654/3210",
         "０２５－８７６５９８３４", "025-87659834", "(025) 8765 9834", "+86 25 8765-9834",
         "MURONG.Private@Example.CN", "murong.private＠example.cn",
@@ -553,8 +555,9 @@ def test_wherever_somebody_wrote_it_down(written: list[tuple[str, str]]) -> None
         WAYS[way](conn, who, other, said, n)
     asyncio.run(privacy.erase(Lane(conn), SYSTEM, who, "asked", 9.0))  # type: ignore[arg-type]
     lines = "\n".join(one for one in conn.iterdump() if "INSERT INTO" in one)
-    plain = unicodedata.normalize("NFKC", lines).casefold()
-    digits = re.sub(r"(?<=\d)[\s().\-/·_]+(?=\d)", "", plain)
+    digit = {ord(c): one for one, some in numbers.WRITTEN_DIGITS.items() for c in some}
+    plain = unicodedata.normalize("NFKC", lines).translate(digit).casefold()
+    digits = re.sub(rf"(?<=\d)[\s{re.escape(numbers.BETWEEN_DIGITS)}]+(?=\d)", "", plain)
     for one in ("13876543210", "0123456783", "2587659834", "murong"):
         assert one not in digits, [w for w, _ in written]
     image = conn.serialize()
