@@ -312,8 +312,8 @@ class Actor:
             if name == "birthday" or (name in _ADDRESS_KEYS and not self.sees("address")):
                 return None
             return self.masked_values(value)
-        if name == "q" and not self.may_search(value):
-            return mask_tail("")
+        if name == "q" and not (self.sees("address") and self.may_search(value)):
+            return mask_tail("")  # what somebody searched by may be just what is hidden
         if name in ("value", "key", "display") and kind:
             return self.contact_value(kind, value)
         if name in _PHONE_KEYS and name != "caller_name":

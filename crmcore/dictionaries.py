@@ -114,12 +114,17 @@ def views(conn: sqlite3.Connection, actor: Actor, entity: str | None = None) -> 
 
 
 def _view(actor: Actor, row: sqlite3.Row) -> Row:
+    given = json.loads(row["filter"])
+    shown = actor.masked_values(given)
+    words = given.get("q")
+    if row["owner"] == actor.username and isinstance(words, str) and actor.may_search(words):
+        shown["q"] = words  # one's own words, by which one may search
     return {
         **dict(row),
         "id": str(row["id"]),
         "shared": bool(row["shared"]),
         "name": actor.text(row["name"]),
-        "filter": actor.masked_values(json.loads(row["filter"])),
+        "filter": shown,
     }
 
 

@@ -19,6 +19,7 @@ from crmcore import (
     consent,
     contact_records,
     customers,
+    dictionaries,
     exporting,
     importing,
     matching,
@@ -32,7 +33,7 @@ from crmcore import (
     tasks,
     timeline,
 )
-from crmcore.access import DEFAULT_POLICY, MASKABLE, ROLES, SYSTEM, Actor, Policy, Scope
+from crmcore.access import ACTIONS, DEFAULT_POLICY, MASKABLE, ROLES, SYSTEM, Actor, Policy, Scope
 from crmcore.errors import Conflict, Forbidden, Invalid, NotFound, StoreError
 from routing.commands import Outcome
 
@@ -348,14 +349,25 @@ def test_the_audit_is_append_only(conn: sqlite3.Connection) -> None:
     assert json.loads(conn.execute("SELECT after FROM audit").fetchone()[0])["name"] == "甲"
 
 
-@pytest.mark.parametrize(("words", "shown"), [("secret.mouth", "****"), ("张三", "张三")])
+@pytest.mark.parametrize(
+    ("words", "mask", "shown"),
+    [
+        ("secret.mouth", "email", "****"),
+        ("张三", "email", "张三"),
+        ("琵琶巷", "address", "****"),
+        ("琵琶巷", "birthday", "琵琶巷"),
+    ],
+)
 def test_words_that_others_searched_by_are_as_secret_as_what_they_find(
-    conn: sqlite3.Connection, words: str, shown: str
+    conn: sqlite3.Connection, words: str, mask: str, shown: str
 ) -> None:
     audit.note(conn, SYSTEM, "export", "customer", "list", 1.0, after={"filters": {"q": words}})
-    policy = Policy(
-        {("supervisor", "audit", "read"): Scope.ALL}, {"supervisor": frozenset({"email"})}
-    )
+    dictionaries.save_view(conn, SYSTEM, "customer", "甲", {"q": words}, shared=True)
+    rights_ = {("supervisor", e, a): Scope.ALL for e in ("audit", "view") for a in ACTIONS}
+    policy = Policy(rights_, {"supervisor": frozenset({mask})})
     masked = Actor(username="sue", role="supervisor", policy=policy)
     assert audit.entries(conn, masked)[0]["after"] == {"filters": {"q": shown}}
-    assert audit.entries(conn, SYSTEM)[0]["after"] == {"filters": {"q": words}}
+    [view] = dictionaries.views(conn, masked)
+    assert view["filter"] == {"q": shown}
+    own = dictionaries.save_view(conn, masked, "customer", "乙", {"q": words})
+    assert own["filter"] == {"q": words if masked.may_search(words) else "****"}
