@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from crmcore.db import GROUP_MAX, SOON_MAX, Database
+from crmcore.db import Database
 from crmcore.errors import StoreBusy, StoreClosed, TransactionLost
+from crmcore.lane import GROUP_MAX, SOON_MAX
 
 pytestmark = pytest.mark.store
 
@@ -245,7 +246,7 @@ async def test_many_that_could_wait_are_not_left_to_gather(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long group would delay who reads meanwhile."""
-    monkeypatch.setattr("crmcore.db.SOON_S", 3600.0)
+    monkeypatch.setattr("crmcore.lane.SOON_S", 3600.0)
     db = await opened(tmp_path)
     async with asyncio.timeout(10):
         await asyncio.gather(*(db.write(put(n), soon=True) for n in range(SOON_MAX)))
@@ -279,7 +280,7 @@ def watched(db: Database, looked: asyncio.Event) -> Calm:
 async def test_a_group_gives_way_to_an_urgent_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crmcore.db.GIVE_WAY_S", 10.0)
+    monkeypatch.setattr("crmcore.lane.GIVE_WAY_S", 10.0)
     db = await opened(tmp_path)
     tell = asyncio.get_running_loop().call_soon_threadsafe
     order: list[str] = []
@@ -315,7 +316,7 @@ async def test_a_group_gives_way_to_an_urgent_read(
 async def test_other_reads_give_way_to_an_urgent_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crmcore.db.GIVE_WAY_S", 10.0)
+    monkeypatch.setattr("crmcore.lane.GIVE_WAY_S", 10.0)
     db = await opened(tmp_path)
     order: list[str] = []
     looked = asyncio.Event()
