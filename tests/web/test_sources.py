@@ -25,7 +25,7 @@ WEB = Path(__file__).parents[2] / "web"
 TEXTS = {name: (WEB / "src" / "i18n" / name).read_text("utf-8") for name in ("en.ts", "zh-CN.ts")}
 
 
-#: The server's own words stay: no person of the client's can send that, or nobody meets it often.
+#: Shown in the server's own words: what the client never sends, and what people rarely meet.
 WORDS_STAY = {"invalid", "config", "cursor", "exclusive", "duplicate", "unexpected"}
 
 
