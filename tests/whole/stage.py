@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,28 @@ class Stage:
 
         items = await until(self.admin, "/interactions?limit=200", there)
         return next(i for i in items if i["caller"]["number"] == call.number)
+
+    async def kept(self, call: UdpCall) -> None:
+        """Wait until the store has the interaction of a caller in the state that it is in now: a
+        kill before that commit is another story."""
+        view = next(
+            i
+            for i in (await self.admin.get("/interactions?limit=200"))["items"]
+            if i["caller"]["number"] == call.number
+        )
+        async with asyncio.timeout(10):
+            # a commit is told to nobody outside of the daemon
+            while await asyncio.to_thread(self._kept, view["id"]) != view["state"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    def _kept(self, interaction: str) -> str:
+        with closing(sqlite3.connect(f"file:{self.house.store_path}?mode=ro", uri=True)) as store:
+            found = store.execute(
+                "SELECT json_extract(snapshot, '$.state') FROM live"
+                " WHERE kind = 'interaction' AND id = ?",
+                (interaction,),
+            ).fetchone()
+        return found[0] if found is not None else ""
 
     async def nobody_left(self) -> None:
         """Wait until no interaction is live."""

@@ -177,7 +177,7 @@ async def test_promises_survive_a_kill_and_each_turn_calls_once(stage: Stage) ->
     await stage.available(phone)
     rings = await stage.outside.rung(first.number, 10)
     await stage.waiting(first, "calling")
-    await asyncio.sleep(0.2)  # a kill before the journal's commit is another story
+    await stage.kept(first)
     await restart(stage)
     await asyncio.wait_for(rings.ended.wait(), 5)
     assert rings.ended_by == "cancelled"
@@ -208,7 +208,7 @@ async def test_a_customer_who_is_held_through_a_kill_is_offered_again(stage: Sta
     await stage.available(phone)
     customer = await answered(await stage.outside.rung(caller.number))
     first = await stage.phones.rung(phone)
-    await asyncio.sleep(0.2)
+    await stage.kept(caller)
     await restart(stage)
     await asyncio.wait_for(first.ended.wait(), 10)
     stage.phones.rules[phone] = 0.0
