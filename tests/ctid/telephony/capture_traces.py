@@ -7,40 +7,20 @@ is committed.
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from ctid.telephony.asterisk import caller as caller_module
-from ctid.telephony.asterisk import switch as switch_module
-from ctid.telephony.asterisk import table, translate
 from routing import commands as c
 from routing import facts as f
 from routing.ids import OfferId
-from sim.lab import Lab
+from sim.lab import Lab, LabInfo
 from sim.phones.udp import CallerPool
 from tests.ctid.telephony.conftest import PHONE_PORT, PHONES, World, make_switch, until
 from tests.ctid.telephony.hand_phones import FactLog, HandPhones
-from tests.ctid.telephony.traces import FOLDER, replay
-
-KEPT = frozenset(table.TABLE)
-NOISE = frozenset({"Privilege", "Language", "AccountCode", "Timestamp", "SystemName"})
-
-
-class Tape:
-    """What happened, in order."""
-
-    def __init__(self) -> None:
-        self.blocks: list[str] = []
-
-    def event(self, event: Any) -> None:
-        if event.get("Event") in KEPT:
-            lines = [f"{k}: {v}" for k, v in event.items() if k not in NOISE]
-            self.blocks.append("\n".join(lines))
-
-    def act(self, *words: str) -> None:
-        self.blocks.append("> " + shlex.join(words))
+from tests.ctid.telephony.phone_scenes import at_the_phone
+from tests.ctid.telephony.tape import Tape, listen
+from tests.ctid.telephony.traces import FOLDER
 
 
 async def single(w: World, tape: Tape, what: str) -> None:
@@ -123,65 +103,30 @@ END: dict[str, End] = {
 }
 
 
-async def capture(info: Any) -> None:
+async def by_hand(info: LabInfo) -> None:
+    """What ctid does with phones that only answer and hang up."""
     pbx = (info.sip_host, info.sip_port)
     recordings = Path(info.recordings_dir)
     phones = HandPhones(pbx)
     phones.port = PHONE_PORT
-    FOLDER.mkdir(parents=True, exist_ok=True)
     async with phones, CallerPool(pbx) as callers:
         for name in END:
             tape, facts = Tape(), FactLog()
             switch = make_switch(info, recordings)
-            _listen(switch, tape)
+            listen(switch, tape)
             await switch.start(facts)
             switch.open_doors()
             world = World(info, switch, facts, phones, callers, recordings)
             await single(world, tape, name)
             await switch.close()
-            text = "\n\n".join(tape.blocks)
-            got, _, _ = replay(text)
-            wanted = "\n".join(f"= {line}" for line in got)
-            (FOLDER / f"{name}.txt").write_text(f"{text}\n\n{wanted}\n")
-            print(name, got)
-
-
-def _listen(switch: Any, tape: Tape) -> None:
-    event, knock = switch.event, switch._knock
-
-    def on_event(e: Any) -> None:
-        tape.event(e)
-        event(e)
-
-    def on_session(session: Any) -> None:
-        tape.act("knock", session.headers["agi_uniqueid"], session.headers["agi_channel"])
-        knock(session)
-
-    def dial_returned(call: Any, offer: Any, status: str, cause: int, peer: str) -> Any:
-        tape.act("returned", status, str(cause), peer)
-        return translate.dial_returned(call, offer, status, cause, peer)
-
-    switch._ami._wanted = switch_module.WANTED | KEPT
-    switch._ami._on_event = on_event
-    switch._agi.on_session = on_session
-    hung_up = switch._caller_hung_up
-
-    def on_hung_up(caller: Any) -> None:
-        tape.act("hangup")
-        hung_up(caller)
-
-    switch._caller_hung_up = on_hung_up
-
-    class Table:
-        """The table, with its one call from AGI taped."""
-
-        def __getattr__(self, name: str) -> Any:
-            return dial_returned if name == "dial_returned" else getattr(translate, name)
-
-    caller_module.translate = Table()  # type: ignore[assignment]
+            tape.save(name)
 
 
 if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
     contacts = {user: f"sip:{user}@127.0.0.3:{PHONE_PORT}" for user in PHONES}
-    with Lab("traces", agents=8, static_phones=contacts, quiet=True) as lab:
-        asyncio.run(capture(lab))
+    with Lab("traces", agents=8, static_phones=contacts, quiet=True) as info:
+        asyncio.run(by_hand(info))
+    lab = Lab("traces-of-phones", agents=3, quiet=True)
+    with lab as info:
+        asyncio.run(at_the_phone(lab, info))
