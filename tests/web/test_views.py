@@ -28,10 +28,22 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     lab.remove()
 
 
+async def menu(page: Page) -> None:
+    """Open the menu of views; the one that was open before has to be gone."""
+    await expect(page.locator("[data-test=keep-view]")).to_be_hidden()
+    await page.click("[data-test=views]")
+
+
+async def manage(page: Page) -> None:
+    """Open the form in which views are kept and taken away."""
+    await menu(page)
+    await page.click("[data-test=keep-view]")
+    await expect(page.locator("[data-test=view-name]")).to_be_visible()
+
+
 async def keep(page: Page, name: str) -> None:
     """Keep the present filter under a name."""
-    await page.click("[data-test=views]")
-    await page.click("[data-test=keep-view]")
+    await manage(page)
     await page.fill("[data-test=view-name]", name)
 
 
@@ -77,12 +89,11 @@ async def test_a_view_is_kept_shared_chosen_and_deleted(house: House, chromium: 
     found = other.locator("[data-test=customer-row]")
     await expect(found).to_have_count(2)
     await expect(other.locator("[data-test=export]")).to_have_count(0)
-    await other.click("[data-test=views]")
+    await menu(other)
     await shot(other, "views-en")
     await other.locator("[data-test=view]").click()
     await expect(found).to_have_count(1)
-    await other.click("[data-test=views]")
-    await other.click("[data-test=keep-view]")
+    await manage(other)
     await expect(other.locator("[data-test=view-row]")).to_contain_text("boss")
     await expect(other.locator("[data-test=remove-view]")).to_have_count(0)
 
@@ -107,13 +118,12 @@ async def test_a_view_is_kept_shared_chosen_and_deleted(house: House, chromium: 
     await shot(page, "records-list")
     assert await fits(page)
     assert "13800138001" in await exported(page, "csv")
-    await page.click("[data-test=views]")
+    await menu(page)
     await page.locator("[data-test=view]").click()
     await expect(record).to_have_count(0)
 
     # and gone
-    await page.click("[data-test=views]")
-    await page.click("[data-test=keep-view]")
+    await manage(page)
     await page.click("[data-test=remove-view]")
     await expect(page.locator("[data-test=view-row]")).to_have_count(0)
     assert (await boss.get("/views?entity=contact_record"))["items"] == []
