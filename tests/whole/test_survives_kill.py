@@ -201,6 +201,8 @@ async def test_a_kill_while_the_caller_hears_music(open_house: OpenHouse, asked:
             await admin.post(f"/interactions/{item['id']}/consult", body)
             asked_one = await other.incoming()
             await until(admin, LIVE, lambda i: i[0]["consult"] == "private")
+            await leg.dtmf("5")  # joined in earnest: Asterisk takes them from their seats meanwhile
+            await asked_one.wait_for("dtmf")
         await house.kill_daemon()
         await house.start_daemon()
         admin = await house.login("admin")
