@@ -187,6 +187,7 @@ async def test_promises_survive_a_kill_and_each_turn_calls_once(stage: Stage) ->
     await stage.waiting(second, "talking")
 
     # killed in conversation
+    await stage.kept(second)
     await restart(stage)
     view = await stage.waiting(second, "talking")
     assert view["agent"] == f"a{phone}"
