@@ -127,12 +127,12 @@ class Midcall:
         conversation: the two are apart for some 20 ms. Raises SwitchError."""
         call, caller = self.there(interaction)
         leg = await self._part(call)
-        parting = leg.partings
+        parted = _parted_last(call, leg)
 
         def free() -> None:
             if call.talking is leg and not call.gone:
                 caller.put(command)
-                if leg.partings == parting:
+                if parted():
                     self._join_again(call, caller, leg)
 
         caller.when_free(free)
@@ -157,10 +157,10 @@ class Midcall:
             caller.when_free(lambda: self._facts.tell(translate.free_again(call)))
             return
         if leg is not None:
-            parting = leg.partings
+            parted = _parted_last(call, leg)
 
             def free() -> None:
-                if leg.partings == parting:
+                if parted():
                     self._join_again(call, caller, leg)
 
             caller.when_free(free)
@@ -177,11 +177,11 @@ class Midcall:
     async def hold(self, command: c.Hold) -> None:
         call, caller = self.there(command.interaction)
         leg = await self._part(call)
-        parting = leg.partings
+        parted = _parted_last(call, leg)
         music = c.StartMusic(interaction=call.interaction, music=command.music)
 
         def held() -> None:
-            if call.talking is leg and leg.partings == parting and not call.gone:
+            if parted() and not call.gone:
                 caller.put(music)
                 self._facts.tell([HoldChanged(interaction=call.interaction, held=True)])
 
@@ -227,11 +227,10 @@ class Midcall:
         self._join_again(call, caller, leg)
 
     def _join_again(self, call: Call, caller: Caller, leg: AgentLeg) -> None:
-        parting = leg.partings
+        parted = _parted_last(call, leg)
 
         def joined() -> bool:
-            # parted anew before the session was free for this
-            if call.talking is not leg or leg.gone or leg.partings != parting:
+            if leg.gone or not parted():
                 return False
             leg.seated = False
             self._facts.tell([HoldChanged(interaction=call.interaction, held=False)])
@@ -368,3 +367,9 @@ class Midcall:
             await self._ami("Hangup", {"Channel": guest.channel or guest.uniqueid}, intent="guest")
         except AmiError as error:
             log.info("ami_action_failed", action="Hangup", intent="guest", why=str(error))
+
+
+def _parted_last(call: Call, leg: AgentLeg) -> Callable[[], bool]:
+    """Whether, later on, the agent's leg is still the caller's, and was not parted from it anew."""
+    parting = leg.partings
+    return lambda: call.talking is leg and leg.partings == parting
