@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from aiohttp import web
 
@@ -68,7 +69,9 @@ async def _send(call: Call, entity: str, kind: str, filters: dict[str, str]) -> 
                 timeout_s=WRITE_S,
             )
             await audit(call, "export", entity, "list", {"count": count, "filters": filters})
-            return await _stream(call, path, f"{entity}s.{kind}", MEDIA[kind])
+            file = await asyncio.to_thread(open, path, "rb")
+    with file:  # its name is gone before the first byte goes out: no crash can leave it behind
+        return await _stream(call, file, f"{entity}s.{kind}", MEDIA[kind])
 
 
 def _teller(call: Call, entity: str) -> Callable[[int], None]:
@@ -86,22 +89,18 @@ def _teller(call: Call, entity: str) -> Callable[[int], None]:
     return tell
 
 
-async def _stream(call: Call, path: Path, name: str, media: str) -> web.StreamResponse:
+async def _stream(call: Call, file: BinaryIO, name: str, media: str) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={
             "Content-Type": media if media.startswith("application") else f"{media}; charset=utf-8",
             "Content-Disposition": f'attachment; filename="{name}"',
         }
     )
-    response.content_length = (await asyncio.to_thread(path.stat)).st_size
+    response.content_length = os.fstat(file.fileno()).st_size
     await response.prepare(call.request)
-    file = await asyncio.to_thread(open, path, "rb")
-    try:
-        while piece := await asyncio.to_thread(file.read, PIECE):
-            async with asyncio.timeout(call.services.settings.stream_write_timeout_s):
-                await response.write(piece)
-    finally:
-        file.close()
+    while piece := await asyncio.to_thread(file.read, PIECE):
+        async with asyncio.timeout(call.services.settings.stream_write_timeout_s):
+            await response.write(piece)
     await response.write_eof()
     return response
 
