@@ -96,7 +96,7 @@ def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> 
     if "kind" in given or new:
         out["kind"] = str(given.get("kind") or "person")
         if out["kind"] not in ("person", "organisation"):
-            errors["kind"] = "must be person or organisation"
+            errors["kind"] = one_of(("person", "organisation"))
     if "birthday" in given and (new or "**" not in str(given["birthday"])):  # shown masked
         out["birthday"] = str(given["birthday"]) if given["birthday"] else None
         if out["birthday"] and not _BIRTHDAY.match(out["birthday"]):
@@ -104,7 +104,8 @@ def checked(given: Mapping[str, Any], plan: NumberPlan = HOME, *, new: bool) -> 
     if "custom" in given:
         custom = given["custom"] or {}
         if not isinstance(custom, Mapping) or len(audit.text(custom)) > 20_000:
-            errors["custom"] = "must be an object of at most 20,000 characters"
+            large = "must be an object of at most 20,000 characters"
+            errors["custom"] = Wrong(large, "length", min=0, max=20_000)
         else:
             out["custom"] = audit.text({text.clean(str(k), 64): v for k, v in custom.items()})
     for name in ("roles", "tags"):

@@ -43,6 +43,7 @@ _HEADERS = {
     "postcode": "postcode zip 邮编 邮政编码",
 }
 _BY_HEADER = {word: name for name, words in _HEADERS.items() for word in words.split()}
+_CUSTOM = re.compile(r"^custom\.[a-z][a-z0-9_-]*$")
 _LIST = re.compile(r"[,，;；、|]")
 _DATE = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?$")
 
@@ -51,9 +52,18 @@ def guess(header: list[str]) -> list[str]:
     """For each column the field it looks like, or an empty text."""
     found = []
     for cell in header:
+        if _CUSTOM.match(cell):  # as :func:`heading` says it
+            found.append(cell)
+            continue
         word = re.sub(r"[\s_\-*:：()（）]+", "", cell).casefold().rstrip("0123456789")
         found.append(_BY_HEADER.get(word, ""))
     return found
+
+
+def heading(name: str, *, chinese: bool) -> str:
+    """What stands above the column of a field, such that :func:`guess` finds the field again."""
+    words = _HEADERS.get(name, name).split() or [""]
+    return next((word for word in words if not word.isascii()), name) if chinese else words[0]
 
 
 def values(row: list[str], mapping: list[str], plan: NumberPlan) -> Row:

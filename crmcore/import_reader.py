@@ -22,12 +22,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crmcore import customer_rows, import_map, tabular
+from crmcore import audit, customer_rows, import_map, tabular
 from crmcore.errors import Invalid, StoreError
 from crmcore.numbers import NumberPlan
 
 Ready = tuple[int, str, bytes, bytes, list[tuple[str, str]], customer_rows.Values]
-"""Line, problem or "", cells, checked values, keys, customer.
+"""Line, problems (JSON) or "", cells, checked values, keys, customer.
 
 Keys: ``(kind, key)`` of the numbers and mail addresses. Cells and values stay packed: they are
 looked at only for a refusal and for a change.
@@ -150,7 +150,7 @@ def prepare(
         try:
             values = import_map.values(cells, mapping, plan)
         except Invalid as error:
-            ready.append((line, str(error), packed, b"", [], ()))
+            ready.append((line, audit.text(error.details()), packed, b"", [], ()))
             cut.append(_NO_ROWS)
         else:
             rows = customer_rows.cut(values, now, by)

@@ -32,7 +32,7 @@ from crmcore import (
 )
 from crmcore.access import Actor
 from crmcore.db import Database
-from crmcore.errors import Invalid, Wrong
+from crmcore.errors import Invalid, NotFound, Wrong
 from crmcore.import_reader import Reader, Ready
 from crmcore.numbers import HOME, NumberPlan
 
@@ -40,6 +40,7 @@ Row = dict[str, Any]
 T = TypeVar("T")
 CHUNK = 8000
 STEP = 16  # frames
+_NOBODY = Wrong("no customer has this number or mail address", "nobody")
 MODES = ("create", "update", "both")
 
 
@@ -233,7 +234,13 @@ def _sort_out_frame(
         if not problem:
             found, one = next((owners[k] for k in keys if k in owners), (0, 0))
             if found > 1:
-                problem = f"the number or mail address belongs to {found} customers"
+                problem = _told(
+                    Wrong(
+                        f"the number or mail address belongs to {found} customers",
+                        "shared",
+                        customers=found,
+                    )
+                )
             elif found and mode == "create":
                 at.skipped += 1
                 continue
@@ -241,7 +248,7 @@ def _sort_out_frame(
                 changes.append((key, one, audit.text(import_reader.unpack(values))))
                 continue
             elif mode == "update":
-                problem = "no customer has this number or mail address"
+                problem = _told(_NOBODY)
             else:
                 owners.update((k, (1, following)) for k in keys)
                 new.append((following, customer))
@@ -264,6 +271,10 @@ def _sort_out_frame(
 
 
 _Owners = dict[tuple[str, str], tuple[int, int]]
+
+
+def _told(problem: Wrong) -> str:
+    return audit.text(Invalid({"": problem}).details())
 
 
 def _owners(conn: sqlite3.Connection, key: int, ready: list[Ready]) -> _Owners:
@@ -368,20 +379,27 @@ def page(
     return found, following
 
 
-def refusals(conn: sqlite3.Connection, actor: Actor, import_id: object) -> list[Row]:
-    """The rows that were not taken, for the error file: ``[{line, problem, cells: [text]}]``."""
+def refusals(
+    conn: sqlite3.Connection, actor: Actor, import_id: object
+) -> tuple[list[str], list[Row]]:
+    """The rows that were not taken, for the error file: ``(mapping, [{line, problems: [{field,
+    code, detail, params}], cells: [text]}])``; ``mapping``: for each column its field, if any."""
     actor.require("customer", "import")
     key = customers.row_id(import_id)
     run = conn.execute("SELECT mapping FROM imports WHERE id = ?", (key,)).fetchone()
-    mapping = json.loads(run["mapping"]) if run else []
+    if run is None:
+        raise NotFound(f"there is no import {import_id}")
+    mapping: list[str] = json.loads(run["mapping"])
     rows = conn.execute(
         "SELECT line, problem, content FROM import_refusals WHERE import_id = ? ORDER BY line",
         (key,),
     )
-    return [
+    return mapping, [
         {
             "line": row["line"],
-            "problem": actor.text(row["problem"]),
+            "problems": [
+                {**one, "detail": actor.text(one["detail"])} for one in json.loads(row["problem"])
+            ],
             "cells": masked_cells(actor, mapping, json.loads(row["content"])),
         }
         for row in rows

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import asyncio
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -11,7 +10,7 @@ from pydantic import Field, StringConstraints
 
 from crmcore import import_map, import_undo, importing, tabular
 from ctid.access import Action
-from ctid.http import crm, uploads
+from ctid.http import crm, error_file, uploads
 from ctid.http.audit import actor_of
 from ctid.http.crm_models import RowPage
 from ctid.http.endpoint import Call, Endpoint, Result
@@ -31,6 +30,12 @@ class UploadQuery(In):
     """What the file is called."""
 
     name: Annotated[Line, StringConstraints(max_length=200)] = ""
+
+
+class ErrorsQuery(In):
+    """In whose words."""
+
+    language: error_file.Language = "en"
 
 
 class PreviewProblem(Out):
@@ -199,15 +204,11 @@ async def undo_import(call: Call) -> Result:
 
 async def import_errors(call: Call) -> Result:
     """The rows that were not taken, with the reason, as CSV to be mended and imported again."""
-    rows = await crm.read(call, importing.refusals, call.path_id())
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["line", "problem"])
-    for row in rows:
-        cells = [row["line"], row["problem"], *row["cells"]]
-        writer.writerow([tabular.guarded(cell) for cell in cells])
+    language = call.query(ErrorsQuery).language
+    mapping, rows = await crm.read(call, importing.refusals, call.path_id())
+    text = await asyncio.to_thread(error_file.table, mapping, rows, language)
     return web.Response(
-        body=text.getvalue().encode("utf-8-sig", "replace"),
+        body=text.encode("utf-8-sig", "replace"),
         content_type="text/csv",
         charset="utf-8",
         headers={"Content-Disposition": 'attachment; filename="import-errors.csv"'},
@@ -288,8 +289,9 @@ ENDPOINTS = (
         summary="The rows that an import refused, as CSV",
         handler=import_errors,
         action=Action.CRM,
+        query=ErrorsQuery,
         media="text/csv",
-        problems=("forbidden",),
+        problems=("forbidden", "not_found"),
     ),
     Endpoint(
         method="POST",

@@ -101,7 +101,8 @@ def _filled() -> tuple[sqlite3.Connection, str]:
         " VALUES (1, 'x', 'both', '[]', 'done', 'li', 1.0)"
     )
     conn.execute(
-        "INSERT INTO import_refusals VALUES (1, 2, 'bad', ?)", (audit.text([number, mail]),)
+        "INSERT INTO import_refusals VALUES (1, 2, ?, ?)",
+        (audit.text(Invalid({"phone": number}).details()), audit.text([number, mail])),
     )
     return conn, who
 

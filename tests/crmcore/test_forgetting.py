@@ -40,7 +40,7 @@ from crmcore import (
     webhooks,
 )
 from crmcore.access import SYSTEM
-from crmcore.errors import Conflict
+from crmcore.errors import Conflict, Invalid
 from crmcore.store import Store
 from ctid.erasure import RecordingEraser
 from recorder.plan import RecordingPlan
@@ -440,7 +440,12 @@ def _imported(conn: sqlite3.Connection, other: str, said: str, n: int) -> None:
     )
     conn.execute(
         "INSERT INTO import_refusals(import_id, line, problem, content) VALUES (?,?,?,?)",
-        (key, n, said, json.dumps([said], ensure_ascii=False)),
+        (
+            key,
+            n,
+            json.dumps(Invalid({"name": said}).details(), ensure_ascii=False),
+            json.dumps([said], ensure_ascii=False),
+        ),
     )
 
 

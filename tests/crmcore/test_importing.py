@@ -125,7 +125,7 @@ async def test_create_and_update_within_one_file(store: Store, tmp_path: Path) -
     assert one["tags"] == ["订户", "读者"]
     assert one["custom"] == {"level": "银"}
     assert {a["city"] for a in one["addresses"]} == {"南京市", "苏州市"}
-    refused = await store.read(importing.refusals, SYSTEM, done.import_id)
+    _, refused = await store.read(importing.refusals, SYSTEM, done.import_id)
     assert [(r["line"], r["cells"][2]) for r in refused] == [(4, "nobody")]
 
 

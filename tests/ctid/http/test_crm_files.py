@@ -13,6 +13,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from crmcore import import_map
 from tests.ctid.http.test_crm import make_customer
 
 pytestmark = pytest.mark.daemon
@@ -64,6 +65,7 @@ async def test_a_table_is_looked_at_imported_and_undone(log_in: Any, encoding: s
     assert (made["state"], made["created"], made["file_name"]) == ("done", 2, "读者.csv")
     status, raw, _ = await sue.call("GET", f"/imports/{made['id']}/errors")
     lines = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"))))
+    assert lines[0] == ["line", "problem", "name", "phone", "tags"]
     assert lines[1][0] == "5"
     assert "坏行" in lines[1]
     status, undone, _ = await sue.call("POST", f"/imports/{made['id']}/undo")
@@ -217,3 +219,68 @@ async def test_files_lie_beside_the_store_and_nothing_outlives_a_crash(
     await upload(sue, TABLE.encode())
     await site.server.stop()
     assert not folder.exists()
+
+
+WRONG = """姓名,手机号,邮箱,类型,生日,备忘,custom.region
+两处错,13800138001,nobody,宠物,昨天,=1+1,华东
+,,,,,空空,
+没号码,不详,,,,,
+旧客,13800138002,,,,,
+新客,13800138009,,,,,
+"""
+
+
+async def test_what_was_refused_is_told_in_the_readers_language_and_can_be_imported_again(
+    log_in: Any,
+) -> None:
+    sue = await log_in("sue")
+    for name in ("甲", "乙"):  # two with one number
+        body = {"name": name, "contact_points": [{"kind": "phone", "value": "13800138002"}]}
+        assert (await sue.call("POST", "/customers", body))[0] == 200
+    _, file = await upload(sue, WRONG.encode())
+    assert (await run(sue, file, mode="update"))["progress"]["refused"] == 5
+    [made] = (await sue.get("/imports"))["items"]
+
+    async def told(language: str) -> list[list[str]]:
+        path = f"/imports/{made['id']}/errors?language={language}"
+        status, raw, _ = await sue.call("GET", path)
+        assert status == 200
+        return list(csv.reader(io.StringIO(raw.decode("utf-8-sig"))))
+
+    head, *rows = await told("zh-CN")
+    assert head == ["行", "问题", "姓名", "电话", "邮箱", "类型", "生日", "", "custom.region"]
+    assert [row[:2] for row in rows] == [
+        ["2", "类型：不在可选范围内；生日：须为日期（年-月-日）；联系方式：不是邮箱地址"],
+        ["3", "姓名：请填写姓名或至少一种联系方式"],
+        ["4", "联系方式：不是电话号码；未显示的号码请留空"],
+        ["5", "此号码或邮箱属于 2 位客户，无法确定是哪一位"],
+        ["6", "没有客户使用此号码或邮箱"],
+    ]
+    assert rows[0][7] == "'=1+1"
+    head, *rows = await told("en")
+    assert head == [
+        "line",
+        "problem",
+        "name",
+        "phone",
+        "email",
+        "kind",
+        "birthday",
+        "",
+        "custom.region",
+    ]
+    assert rows[4][1] == "no customer has this number or mail address"
+    for language in ("en", "zh-CN"):
+        text = (await sue.call("GET", f"/imports/{made['id']}/errors?language={language}"))[1]
+        again = (await upload(sue, text))[1]
+        assert again["preview"]["mapping"] == [
+            "", "", "name", "phone", "email", "kind", "birthday", "", "custom.region",
+        ]  # fmt: skip
+    assert (await sue.call("GET", f"/imports/{made['id']}/errors?language=tlh"))[0] == 422
+    assert (await sue.call("GET", "/imports/999/errors"))[0] == 404
+
+
+@pytest.mark.parametrize("name", import_map.FIELDS)
+def test_each_heading_is_recognised_again(name: str) -> None:
+    headings = [import_map.heading(name, chinese=chinese) for chinese in (False, True)]
+    assert import_map.guess(headings) == [name, name]

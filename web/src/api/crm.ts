@@ -301,5 +301,6 @@ export const crm = {
     http.act<{ removed: number; restored: number; kept: number }>(`/imports/${id(run)}/undo`, {
       timeoutMs: LONG_MS,
     }),
-  errorsUrl: (run: string) => apiUrl(`/imports/${id(run)}/errors`),
+  errorsUrl: (run: string, language: string) =>
+    apiUrl(`/imports/${id(run)}/errors?language=${encodeURIComponent(language)}`),
 }
