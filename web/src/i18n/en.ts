@@ -1112,6 +1112,8 @@ const en = {
     masked: 'is shown masked; enter the whole value',
     url: 'must be a web address without a user name',
     code: 'has small letters, digits, - and _, and begins with a letter',
+    shared: 'the number or mail address belongs to {customers} customers',
+    nobody: 'no customer has this number or mail address',
     name_or_contact: 'give a name or at least one contact',
     datetime_from_date_parsing: 'is no time',
     datetime_parsing: 'is no time',

@@ -1107,6 +1107,8 @@ const zhCN: Messages = {
     masked: '显示的是遮蔽值，请输入完整内容',
     url: '须为不含用户名的网址',
     code: '由小写字母、数字、- 和 _ 组成，以字母开头',
+    shared: '此号码或邮箱属于 {customers} 位客户',
+    nobody: '没有客户使用此号码或邮箱',
     name_or_contact: '请填写姓名或至少一种联系方式',
     datetime_from_date_parsing: '不是时间',
     datetime_parsing: '不是时间',
