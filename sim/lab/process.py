@@ -97,18 +97,22 @@ PORTS = (5200, 10_900)
 #: of these, what browsers refuse to open (https://fetch.spec.whatwg.org/#port-blocking)
 REFUSED_BY_BROWSERS = frozenset({6000, 6566, *range(6665, 6670), 6679, 6697, 10_080})
 
+_given: set[int] = set()
+
 
 def free_port(host: str, *, udp: bool, tcp: bool) -> int:
     """A port that nobody has on ``host``, for the protocols asked for.
 
     Outside the kernel's ephemeral range (ip(7), ip_local_port_range): a port of that range may
-    become some connection's own before the program it was chosen for listens on it.
+    become some connection's own before the program it was chosen for listens on it. For the same
+    reason no port is given twice by one process: nobody may listen yet on the one before.
     """
     for _ in range(200):
         port = PORTS[0] + secrets.randbelow(PORTS[1] - PORTS[0])
-        if port in REFUSED_BY_BROWSERS:
+        if port in REFUSED_BY_BROWSERS or port in _given:
             continue
         if port_is_free(host, port, udp=udp, tcp=tcp):
+            _given.add(port)
             return port
     raise OSError(f"no free port on {host}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,19 +22,22 @@ from sim.lab import Lab, LabInfo
 from sim.lab.process import free_port
 from sim.phones.udp import CallerPool, UdpCall
 from tests.ctid.telephony.fault_proxy import FaultProxy
-from tests.ctid.telephony.hand_phones import FactLog, HandPhones
+from tests.ctid.telephony.hand_phones import PATIENCE_S, FactLog, HandPhones
 
 PHONES = ("1001", "1002", "1003", "1004")
 PHONE_PORT = free_port("127.0.0.3", udp=True, tcp=False)  # the same for every test of a run
-SESSION = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def lab_info() -> Iterator[LabInfo]:
     contacts = {user: f"sip:{user}@127.0.0.3:{PHONE_PORT}" for user in PHONES}
     agi = free_port("127.0.0.1", udp=False, tcp=True)
-    with Lab("telephony", agi_port=agi, agents=8, static_phones=contacts, quiet=True) as info:
-        yield info
+    name = f"telephony-{os.getpid()}"
+    lab = Lab(name, agi_port=agi, agents=8, static_phones=contacts, quiet=True)
+    try:
+        yield lab.up()
+    finally:
+        lab.remove()
 
 
 @dataclass
@@ -54,7 +58,7 @@ class World:
         arrived = await self.facts.next(f.InteractionArrived)
         await self.switch.execute(c.Answer(interaction=arrived.interaction))
         await self.switch.execute(c.StartMusic(interaction=arrived.interaction))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await call.answered.wait()
         return call, arrived.interaction
 
@@ -103,7 +107,7 @@ class World:
         return step
 
 
-async def until(holds: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def until(holds: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     """Wait for what no event tells."""
     async with asyncio.timeout(timeout_s):
         while not holds():  # noqa: ASYNC110

@@ -11,6 +11,8 @@ from sim.phones.udp import AgentPool, UdpCall
 F = TypeVar("F", bound=Fact)
 
 NEVER_S = 3600.0
+PATIENCE_S = 20.0
+"""So long a test waits for what must come; how soon it has to come is not what this says."""
 
 
 class HandPhones(AgentPool):
@@ -22,7 +24,7 @@ class HandPhones(AgentPool):
         self.came: asyncio.Queue[UdpCall] = asyncio.Queue()
         self.on_call = self.came.put_nowait
 
-    async def next_call(self, timeout_s: float = 5.0) -> UdpCall:
+    async def next_call(self, timeout_s: float = PATIENCE_S) -> UdpCall:
         """The next INVITE."""
         async with asyncio.timeout(timeout_s):
             return await self.came.get()
@@ -55,7 +57,7 @@ class FactLog:
         self.order.append(fact)
         self._news.set()
 
-    async def next(self, kind: type[F], timeout_s: float = 5.0, **match: Any) -> F:
+    async def next(self, kind: type[F], timeout_s: float = PATIENCE_S, **match: Any) -> F:
         try:
             async with asyncio.timeout(timeout_s):
                 while True:

@@ -11,6 +11,7 @@ from routing import facts as f
 from routing.ids import AgentId, InteractionId, OfferId, PhoneId
 from sim.phones.udp import UdpCall
 from tests.ctid.telephony.conftest import World
+from tests.ctid.telephony.hand_phones import PATIENCE_S
 
 pytestmark = pytest.mark.asterisk
 
@@ -43,7 +44,7 @@ async def test_the_joined_phone_answers_and_talks(world: World, who: str) -> Non
     call, interaction, offer, legs = await ring_two(world)
     world.phones.answer(legs["1002"])
     await world.facts.next(f.OfferAnswered, offer=offer, agent="agent-1002")
-    await asyncio.wait_for(legs["1001"].ended.wait(), 5)
+    await asyncio.wait_for(legs["1001"].ended.wait(), PATIENCE_S)
     (live,) = await world.switch.live_calls()
     assert live.agent == "agent-1002"
     if who == "agent":
@@ -54,7 +55,7 @@ async def test_the_joined_phone_answers_and_talks(world: World, who: str) -> Non
     else:
         world.callers.hangup(call)
         await world.facts.next(f.CallerHungUp)
-        await asyncio.wait_for(legs["1002"].ended.wait(), 5)
+        await asyncio.wait_for(legs["1002"].ended.wait(), PATIENCE_S)
         assert "AgentHungUp" not in world.facts.kinds()
     assert "OfferEnded" not in world.facts.kinds()
 
@@ -63,7 +64,7 @@ async def test_the_first_phone_answers_and_the_joined_one_stops(world: World) ->
     _, _, offer, legs = await ring_two(world)
     world.phones.answer(legs["1001"])
     await world.facts.next(f.OfferAnswered, offer=offer, agent="agent-1001")
-    await asyncio.wait_for(legs["1002"].ended.wait(), 5)
+    await asyncio.wait_for(legs["1002"].ended.wait(), PATIENCE_S)
     assert legs["1002"].ended_by == "cancelled"
 
 
@@ -92,7 +93,7 @@ async def test_a_cancel_stops_both(world: World) -> None:
     await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
     await world.facts.next(f.OfferEnded, offer=offer)
     for leg in legs.values():
-        await asyncio.wait_for(leg.ended.wait(), 5)
+        await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
         assert leg.ended_by == "cancelled"
 
 
@@ -101,7 +102,7 @@ async def test_the_caller_gives_up_and_both_stop(world: World) -> None:
     world.callers.hangup(call)
     await world.facts.next(f.CallerHungUp)
     for leg in legs.values():
-        await asyncio.wait_for(leg.ended.wait(), 5)
+        await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
         assert leg.ended_by == "cancelled"
 
 

@@ -12,11 +12,10 @@ from routing import facts as f
 from routing.ids import AgentId, InteractionId
 from tests.ctid.telephony.conftest import World, make_switch, reconnected, until
 from tests.ctid.telephony.fault_proxy import FaultProxy
-from tests.ctid.telephony.hand_phones import FactLog
+from tests.ctid.telephony.hand_phones import PATIENCE_S, FactLog
 
 pytestmark = pytest.mark.asterisk
 
-BACK_S = 10.0  # the dialplan waits one second between two knocks
 
 
 async def restart(world: World) -> list[LiveCall]:
@@ -37,7 +36,7 @@ async def test_waiting_callers_come_back_under_their_own_ids(world: World) -> No
     world.switch.known(dict.fromkeys(waiting))
     world.switch.open_doors()
     for interaction in waiting:
-        await world.facts.next(f.CallerReturned, BACK_S, interaction=interaction)
+        await world.facts.next(f.CallerReturned, interaction=interaction)
     assert "InteractionArrived" not in world.facts.kinds()
     await world.connect(waiting[2], "1001")
 
@@ -46,7 +45,7 @@ async def test_a_caller_the_journal_never_knew_arrives_anew(world: World) -> Non
     _, interaction = await world.arrive()
     await restart(world)
     world.switch.open_doors()
-    await world.facts.next(f.InteractionArrived, BACK_S, interaction=interaction)
+    await world.facts.next(f.InteractionArrived, interaction=interaction)
 
 
 @pytest.mark.parametrize("who", ["agent", "caller"])
@@ -86,9 +85,9 @@ async def test_a_phone_that_rings_for_a_forgotten_offer_stops_and_the_caller_ret
     await restart(world)
     world.switch.known({interaction: None})
     world.switch.open_doors()
-    await asyncio.wait_for(leg.ended.wait(), 5)
+    await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
     assert leg.ended_by == "cancelled"
-    await world.facts.next(f.CallerReturned, BACK_S, interaction=interaction)
+    await world.facts.next(f.CallerReturned, interaction=interaction)
     await world.connect(interaction, "1002")
 
 
@@ -111,7 +110,7 @@ async def test_a_broken_control_session_is_lost_and_found(world: World) -> None:
     assert transport is not None
     transport.abort()
     await world.facts.next(f.ControlLost, interaction=interaction)
-    await world.facts.next(f.CallerReturned, BACK_S, interaction=interaction)
+    await world.facts.next(f.CallerReturned, interaction=interaction)
     await world.connect(interaction, "1001")
     assert world.facts.kinds().count("InteractionArrived") == 1
 
@@ -133,7 +132,7 @@ async def test_with_the_doors_closed_callers_wait_and_none_is_dropped(world: Wor
     _, interaction = await world.arrive()
     await world.switch.stop_accepting()
     late = world.callers.call("4000", caller="13900139000")
-    await asyncio.wait_for(late.answered.wait(), 5)  # by the dialplan's loop: music
+    await asyncio.wait_for(late.answered.wait(), PATIENCE_S)  # by the dialplan's loop: music
     await world.connect(interaction, "1001")  # the ones inside are served
     assert not late.ended.is_set()
     assert world.facts.kinds().count("InteractionArrived") == 1
@@ -195,7 +194,7 @@ async def test_a_whole_call_without_ami_is_still_told_by_agi(
     offer = await world.offer(interaction, "1001")
     leg = await world.phones.next_call()
     world.phones.answer(leg)
-    await asyncio.wait_for(leg.answered.wait(), 5)
+    await asyncio.wait_for(leg.answered.wait(), PATIENCE_S)
     await asyncio.sleep(0.2)
     world.phones.hangup(leg)
     await world.facts.next(f.OfferAnswered, offer=offer, agent="agent-1001")

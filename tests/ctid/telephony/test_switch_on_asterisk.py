@@ -14,6 +14,7 @@ from routing import commands as c
 from routing import facts as f
 from routing.ids import RecordingId, StepId
 from tests.ctid.telephony.conftest import World, until
+from tests.ctid.telephony.hand_phones import PATIENCE_S
 
 pytestmark = pytest.mark.asterisk
 
@@ -48,7 +49,7 @@ async def test_a_call_is_taken_offered_answered_and_hung_up_by_the_agent(world: 
     assert not call.ended.is_set()  # the caller is still there
     await world.switch.execute(c.Release(interaction=interaction))
     await world.facts.next(f.CallerHungUp)
-    await asyncio.wait_for(call.ended.wait(), 5)
+    await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
     assert world.facts.kinds(PHONE_NOISE) == [
         "InteractionArrived",
         "OfferRinging",
@@ -73,9 +74,9 @@ async def test_the_caller_hangs_up_while_a_phone_rings(world: World) -> None:
     await world.facts.next(f.OfferRinging)
     world.callers.hangup(call)
     await world.facts.next(f.CallerHungUp, interaction=interaction)
-    await asyncio.wait_for(leg.ended.wait(), 5)
+    await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
     assert leg.ended_by == "cancelled"
-    await asyncio.wait_for(call.ended.wait(), 5)
+    await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
     assert "OfferEnded" not in world.facts.kinds()
 
 
@@ -85,7 +86,7 @@ async def test_the_caller_hangs_up_in_conversation(world: World) -> None:
     world.callers.hangup(call)
     gone = await world.facts.next(f.CallerHungUp, interaction=interaction)
     assert gone.cause in (0, 16)  # AGI says it without a cause, AMI with one; the first counts
-    await asyncio.wait_for(leg.ended.wait(), 5)
+    await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
     assert "AgentHungUp" not in world.facts.kinds()
 
 
@@ -156,7 +157,7 @@ async def test_the_first_of_several_phones_wins(world: World) -> None:
     await world.facts.next(f.OfferDeclined, offer=offer, agent="agent-1003")
     world.phones.answer(legs["1002"])
     await world.facts.next(f.OfferAnswered, offer=offer, agent="agent-1002")
-    await asyncio.wait_for(legs["1001"].ended.wait(), 5)
+    await asyncio.wait_for(legs["1001"].ended.wait(), PATIENCE_S)
     assert legs["1001"].ended_by == "cancelled"
     assert "OfferEnded" not in world.facts.kinds()
 
@@ -171,7 +172,7 @@ async def test_a_cancelled_offer_stops_ringing(world: World) -> None:
     await world.switch.execute(c.CancelOffer(interaction=interaction, offer=offer))
     await world.facts.next(f.OfferEnded, offer=offer)
     for leg in legs.values():
-        await asyncio.wait_for(leg.ended.wait(), 5)
+        await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
         assert leg.ended_by == "cancelled"
 
 
@@ -183,7 +184,7 @@ async def test_an_offer_cancelled_before_it_was_dialled_rings_nowhere(world: Wor
     again = await world.offer(interaction, "1002")
     leg = await world.phones.next_call()
     while leg.number != "1002":  # a leg that was under way may have shown itself
-        await asyncio.wait_for(leg.ended.wait(), 5)
+        await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
         leg = await world.phones.next_call()
     world.phones.answer(leg)
     await world.facts.next(f.OfferAnswered, offer=again)
@@ -217,7 +218,7 @@ async def test_answer_and_cancel_at_once_end_in_one_of_the_two(world: World) -> 
         await world.facts.next(f.CallerHungUp, interaction=interaction)
         of_this = [type(x) for x in world.facts.order if getattr(x, "offer", None) == offer]
         assert of_this.count(f.OfferAnswered) + of_this.count(f.OfferEnded) == 1
-        await asyncio.wait_for(leg.ended.wait(), 5)
+        await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
         world.facts.facts.clear()
 
 
@@ -269,7 +270,7 @@ async def test_keys_are_collected(world: World) -> None:
             timeout_s=3.0,
         )
     )
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1.0)  # keys count from the prompt's first word on, which lasts half a minute
     (live,) = await world.switch.live_calls()
     channel = world.switch._board.by_interaction[live.interaction].channel
     for digit in "42":
@@ -370,7 +371,7 @@ async def test_commands_for_callers_who_are_gone(world: World) -> None:
     call, interaction = await world.arrive()
     world.callers.hangup(call)
     await world.facts.next(f.CallerHungUp)
-    await asyncio.wait_for(call.ended.wait(), 5)
+    await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
     with pytest.raises(SwitchError):
         await world.offer(interaction, "1001")
     await world.switch.execute(c.Release(interaction=interaction))  # what is done is done
@@ -381,5 +382,5 @@ async def test_a_released_caller_hears_the_cause(world: World) -> None:
     arrived = await world.facts.next(f.InteractionArrived)
     await world.switch.execute(c.Release(interaction=arrived.interaction, cause=17))
     await world.facts.next(f.CallerHungUp)
-    await asyncio.wait_for(call.ended.wait(), 5)
+    await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
     assert call.status == 486

@@ -20,4 +20,15 @@ def test_no_port_is_given_that_a_browser_refuses_to_open(
 
 def test_a_port_is_given_from_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "PORTS", (6669, 6671))
+    monkeypatch.setattr(process, "_given", set())
     assert process.free_port("127.0.0.9", udp=True, tcp=True) == 6670
+
+
+def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may have been given it who does not listen yet."""
+    monkeypatch.setattr(process, "PORTS", (6670, 6673))
+    monkeypatch.setattr(process, "_given", set())
+    given = {process.free_port("127.0.0.9", udp=False, tcp=True) for _ in range(3)}
+    assert given == {6670, 6671, 6672}
+    with pytest.raises(OSError, match="no free port"):
+        process.free_port("127.0.0.9", udp=False, tcp=True)
