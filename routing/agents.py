@@ -188,7 +188,12 @@ def sit_at(floor: Floor, agent: AgentRecord, phone: PhoneId) -> None:
 
 def phone_changed(floor: Floor, phone: PhoneId, state: PhoneState) -> None:
     """The PBX's word on a phone. Busy without an engagement of ours is a private call."""
+    before = floor.phone_states.get(phone, PhoneState.IDLE)
     floor.phone_states[phone] = state
+    if PhoneState.UNREACHABLE in (state, before):
+        for anyone in floor.agents.values():
+            if anyone.phone == phone:  # the roster shows it of those who are logged out, too
+                floor.touch_agent(anyone)
     holder = floor.phones.get(phone)
     agent = floor.agents.get(holder) if holder is not None else None
     if agent is None or agent.phone_state is state:

@@ -51,6 +51,20 @@ def owing(overdue: Overdue = Overdue.PAUSE) -> Engine:
 # --- desks ---------------------------------------------------------------------------------------
 
 
+def test_a_phone_that_comes_or_goes_is_told_of_whoever_has_it_also_when_logged_out() -> None:
+    engine = open_house((queue(),), (agent("1"), agent("2")), available="1")
+
+    def told(state: str) -> set[str]:
+        play(engine, f">> PhoneStateChanged phone=p2 state={state}")
+        return set(engine.take_changes().agents)
+
+    assert told("unreachable") == {"2"}
+    assert not engine.agent_view(AgentId("2")).phone_reachable
+    assert told("idle") == {"2"}
+    assert engine.agent_view(AgentId("2")).phone_reachable
+    assert told("in_use") == set(), "the roster does not show it"
+
+
 def test_two_agents_do_not_sit_at_one_phone() -> None:
     engine = open_house((queue(),), (agent("1"), agent("2")), available="1")
     play(
