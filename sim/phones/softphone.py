@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PHONE_ADDRESS = "127.0.0.3"
 KEY_S = 0.35
 """From one key to the next: a tone of 0.2 s and a pause, as a hand does it."""
+PATIENCE_S = 20.0
+"""So long what must come is waited for."""
 
 
 class PhoneError(RuntimeError):
@@ -74,8 +77,9 @@ class PhoneCall:
         self.number = number
         self.sip_call_id = sip_call_id
         self.remote = remote
+        self._next_key_at = 0.0
 
-    async def wait_for(self, name: str, *, timeout_s: float = 10.0) -> Event:
+    async def wait_for(self, name: str, *, timeout_s: float = PATIENCE_S) -> Event:
         """The next event ``name`` of this call, also if it has happened already."""
         return await self.phone.wait_for(name, timeout_s=timeout_s, call=self.number)
 
@@ -93,16 +97,16 @@ class PhoneCall:
         await self.phone.command("unhold", call=self.number)
 
     async def dtmf(self, digits: str) -> None:
-        """Key in digits one after the other, as RFC 4733 events.
+        """Key in digits one after the other, and after those of before, as RFC 4733 events.
 
         pjsua leaves 40 ms between digits that it is given at once; Asterisk takes what comes
         within 45 ms of the last one for a bounce (``AST_MIN_DTMF_GAP``), and may lose it on a
         busy machine.
         """
-        for n, digit in enumerate(digits):
-            if n:
-                await asyncio.sleep(KEY_S)
+        for digit in digits:
+            await asyncio.sleep(max(0.0, self._next_key_at - time.monotonic()))
             await self.phone.command("dtmf", call=self.number, digits=digit)
+            self._next_key_at = time.monotonic() + KEY_S
 
     async def transfer(self, to: str) -> None:
         """Blind transfer (REFER) to a number at the phone's registrar, or to a SIP URI."""
@@ -219,7 +223,7 @@ class PhoneProcess:
                 registrar=f"sip:{self.server}", user=self.user, password=self._password,
                 expires_s=self._expires_s,
             )  # fmt: skip
-            said = await self.wait_for("registered", "register_failed", timeout_s=10.0)
+            said = await self.wait_for("registered", "register_failed", timeout_s=PATIENCE_S)
             if said["event"] != "registered":
                 raise PhoneError(f"{self.user} cannot register: {said['code']} {said['reason']}")
         elif self.user:
@@ -263,18 +267,18 @@ class PhoneProcess:
         )  # fmt: skip
         return PhoneCall(self, answer["call"], answer["sip_call_id"], number)
 
-    async def incoming(self, *, timeout_s: float = 10.0) -> PhoneCall:
+    async def incoming(self, *, timeout_s: float = PATIENCE_S) -> PhoneCall:
         """The next call that comes in."""
         return self._call_of(await self.wait_for("incoming", timeout_s=timeout_s))
 
-    async def connected(self, *, timeout_s: float = 10.0) -> PhoneCall:
+    async def connected(self, *, timeout_s: float = PATIENCE_S) -> PhoneCall:
         """The next call that is answered, after any number of refused ones."""
         return self._call_of(await self.wait_for("connected", timeout_s=timeout_s))
 
     def _call_of(self, event: Event) -> PhoneCall:
         return PhoneCall(self, event["call"], event["sip_call_id"], event["remote"])
 
-    async def wait_for(self, *names: str, timeout_s: float = 10.0, **fields: Any) -> Event:
+    async def wait_for(self, *names: str, timeout_s: float = PATIENCE_S, **fields: Any) -> Event:
         """The next event of these names and field values; one that nobody took yet counts.
 
         Names: registered, unregistered, register_failed, incoming, calling, ringing, connected,
@@ -327,7 +331,7 @@ class PhoneProcess:
         try:
             self._process.stdin.write(line.encode())
             await self._process.stdin.drain()
-            answer = await asyncio.wait_for(future, 15.0)
+            answer = await asyncio.wait_for(future, PATIENCE_S)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise PhoneError("the phone's process has ended") from error
         finally:

@@ -130,7 +130,7 @@ class Desk:
 
     async def is_free(self, *, own: bool = False) -> None:
         """Wait until it has no call (that was made at it)."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while self.own if own else self.calls:
                 self._changed.clear()
                 await self._changed.wait()

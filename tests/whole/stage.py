@@ -19,7 +19,7 @@ from sim.house import Client, House, User, new_password
 from sim.lab import Lab
 from sim.phones.sipmsg import Message
 from sim.phones.udp import AgentPool, CallerPool, UdpCall
-from tests.whole.watch import until
+from tests.whole.watch import PATIENCE_S, until
 
 NEVER_S = 3600.0
 BUSY_HERE = 486
@@ -113,7 +113,7 @@ class Phones(AgentPool):
     def _calls(self, number: str) -> asyncio.Queue[UdpCall]:
         return self._rung.setdefault(number, asyncio.Queue())
 
-    async def rung(self, number: str, timeout_s: float = 5.0) -> UdpCall:
+    async def rung(self, number: str, timeout_s: float = PATIENCE_S) -> UdpCall:
         """The next call that came to ``number``."""
         try:
             return await asyncio.wait_for(self._calls(number).get(), timeout_s)
@@ -128,6 +128,13 @@ class Phones(AgentPool):
     def count(self, number: str) -> int:
         """How often it was called."""
         return sum(1 for who, _ in self.invites if who == number)
+
+    async def free(self, *numbers: str) -> None:
+        """Wait until these phones have no call: they are told of its end on another way than ctid,
+        and refuse a call that comes before."""
+        for number in numbers:
+            if (call := self.busy.get(number)) is not None:
+                await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
 
 
 class Stage:
@@ -163,12 +170,12 @@ class Stage:
         """A number that nobody had yet."""
         return f"139{next(self._numbers):08d}"
 
-    async def answered(self, call: UdpCall, timeout_s: float = 5) -> UdpCall:
+    async def answered(self, call: UdpCall, timeout_s: float = PATIENCE_S) -> UdpCall:
         """Wait until Asterisk has answered the caller."""
         await asyncio.wait_for(call.answered.wait(), timeout_s)
         return call
 
-    async def ended(self, call: UdpCall, by: str = "them", timeout_s: float = 10) -> None:
+    async def ended(self, call: UdpCall, by: str = "them", timeout_s: float = PATIENCE_S) -> None:
         """Wait for the end of the caller's call."""
         await asyncio.wait_for(call.ended.wait(), timeout_s)
         assert call.ended_by == by
@@ -190,7 +197,7 @@ class Stage:
             for i in (await self.admin.get("/interactions?limit=200"))["items"]
             if i["caller"]["number"] == call.number
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             # a commit is told to nobody outside of the daemon
             while await asyncio.to_thread(self._kept, view["id"]) != view["state"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -221,6 +228,7 @@ class Stage:
                 await self.admin.post(f"/interactions/{item['id']}/release", {"reason": "test"})
         await self.nobody_left()
         for pool in (self.phones, self.outside):
+            await pool.free(*pool.busy)
             pool.rules.clear()
             pool.refused.clear()
             pool.forget()
@@ -229,7 +237,7 @@ class Stage:
         self,
         number: str,
         test: Callable[[dict[str, Any]], bool] = lambda record: True,
-        timeout_s: float = 10,
+        timeout_s: float = PATIENCE_S,
     ) -> dict[str, Any]:
         """The contact record of somebody's call, once there is one that passes ``test``."""
         path = f"/contact-records?phone={number}"
@@ -247,6 +255,7 @@ class Stage:
         await self.nobody_left()
         rung = [who for who, _ in self.phones.invites[before:]]
         assert len(rung) == 1, f"{rung} were asked"
+        await self.phones.free(*rung)
         return rung[0]
 
 

@@ -13,11 +13,14 @@ from sim.house import Client, House
 from sim.phones.audio import loud_part, power, read_wav, rms
 from sim.phones.softphone import PhoneCall, PhoneProcess, answer_policy, tone
 from tests.whole.conftest import DID, until
+from tests.whole.watch import PATIENCE_S
 
 HZ = {"caller": 440, "agent": 1000, "super": 1700, "second": 2300}
 PASSING_S = 0.7
 """What is on its way to an ear: the softphones' jitter buffers grow to half a second here."""
 LISTEN_S = 0.4
+RATE_HZ = 8000
+"""Of what softphones record."""
 MUSIC_BEGINS_S = 1.5
 """Some of Debian's pieces begin with a second of near silence; all are loud after this."""
 HEARD, NOT_HEARD = 0.08, 0.02
@@ -49,7 +52,8 @@ class Talk:
             files[name] = self.folder / f"{self.takes}-{name}.wav"
             await leg.record(files[name])
         passing_s = PASSING_S + (MUSIC_BEGINS_S if music else 0.0)
-        await asyncio.sleep(passing_s + LISTEN_S)  # the length of what is judged
+        for file in files.values():
+            await lasts(file, passing_s + LISTEN_S)  # the length of what is judged
         for leg in self.legs.values():
             await leg.record(None)
         for leg in self.legs.values():
@@ -74,7 +78,7 @@ class Talk:
         """The interaction as the API shows it."""
         return await self.admin.get(self.path())
 
-    async def becomes(self, test: Any, timeout_s: float = 10) -> Any:
+    async def becomes(self, test: Any, timeout_s: float = PATIENCE_S) -> Any:
         """The interaction, once it fits."""
 
         def one(items: list[Any]) -> Any:
@@ -101,6 +105,28 @@ class Talk:
         )
         assert items[0]["interaction"] == self.interaction
         return items[0]
+
+
+def _holds(file: Path, size: int) -> bool:
+    return file.exists() and file.stat().st_size >= size
+
+
+async def lasts(file: Path, seconds: float) -> None:
+    """Wait until a softphone has recorded so much: on a busy machine it is behind the clock."""
+    size = 44 + 2 * int(RATE_HZ * seconds)
+    async with asyncio.timeout(PATIENCE_S):
+        # nothing tells that a file has grown
+        while not _holds(file, size):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def phones_there(admin: Client, *phones: str) -> None:
+    """Wait until ctid knows of these phones, or all agents': the PBX tells it later than them."""
+
+    def there(agents: list[dict[str, Any]]) -> bool:
+        return all(a["phone_reachable"] for a in agents if not phones or a["phone"] in phones)
+
+    await until(admin, "/agents", there)
 
 
 @asynccontextmanager

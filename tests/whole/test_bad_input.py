@@ -13,6 +13,7 @@ from sim.house import House, HouseError
 from sim.lab import Lab
 from sim.phones.udp import AgentPool, CallerPool
 from tests.whole.conftest import DID, OpenHouse, queues_toml, until
+from tests.whole.watch import PATIENCE_S
 
 pytestmark = pytest.mark.asterisk
 
@@ -57,7 +58,7 @@ async def test_calls_go_on_while_rubbish_comes_in(
     await admin.available("a1001", "1001")
     pool = await callers(house)
     talking = pool.call(DID, caller="13800138000")
-    await asyncio.wait_for(talking.answered.wait(), 10)
+    await asyncio.wait_for(talking.answered.wait(), PATIENCE_S)
     [live] = await until(
         admin, "/interactions?state=live", lambda i: [x["state"] for x in i] == ["talking"]
     )
@@ -70,7 +71,7 @@ async def test_calls_go_on_while_rubbish_comes_in(
     assert not talking.ended.is_set()
     pool.hangup(talking)
     after = pool.call(DID, caller="13900139000")
-    await asyncio.wait_for(after.answered.wait(), 10)
+    await asyncio.wait_for(after.answered.wait(), PATIENCE_S)
     records = await until(admin, "/contact-records", lambda items: len(items) == 1)
     assert records[0]["caller"]["number"] == "13800138000"
     assert records[0]["outcome"] == "answered"
@@ -90,7 +91,7 @@ async def test_a_hostile_caller_is_only_text(
     names = ['<script>alert("1")</script>', "a&PJSIP/1002,60", "=cmd|' /C calc'!A0", "王" * 60]
     for n, name in enumerate(names):
         call = pool.call(DID, caller=f"1390000000{n}", name=name)
-        await asyncio.wait_for(call.answered.wait(), 10)
+        await asyncio.wait_for(call.answered.wait(), PATIENCE_S)
         await until(
             admin, "/interactions?state=live", lambda i: [x["state"] for x in i] == ["talking"]
         )

@@ -11,7 +11,7 @@ import pytest
 from ctid.clock import SystemClock
 from sim.phones.udp import UdpCall
 from tests.whole.stage import BUSY_HERE, NEVER_S, Line, Plan, Stage
-from tests.whole.watch import until
+from tests.whole.watch import PATIENCE_S, until
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -42,7 +42,7 @@ PLACE_LINE = PLAN.entry(PLAN.number(), 'flow = "wait-place"')
 ASKED = calls_back("asked", 'mode = "agent_first"')
 MISSED = calls_back("missed", "after_abandon = true")
 MISSED_LINE = PLAN.entry(PLAN.number(), 'flow = "wait-missed"')
-KILLED = calls_back("killed", 'mode = "agent_first", retry_after_s = 3, attempts = 2')
+KILLED = calls_back("killed", 'mode = "agent_first", retry_after_s = 6, attempts = 2')
 HELD = calls_back("held", 'mode = "customer_first", retry_after_s = 600')
 
 
@@ -51,6 +51,7 @@ async def promised(stage: Stage, line: Line) -> UdpCall:
     call = stage.call(line.did)
     await stage.ended(call)
     assert (await stage.record(call.number))["outcome"] == "callback"
+    await stage.waiting(call)
     return call
 
 
@@ -59,7 +60,7 @@ def made(record: dict[str, Any]) -> bool:
 
 
 async def answered(call: UdpCall) -> UdpCall:
-    await asyncio.wait_for(call.answered.wait(), 5)
+    await asyncio.wait_for(call.answered.wait(), PATIENCE_S)
     return call
 
 
@@ -77,7 +78,7 @@ async def test_agent_first(stage: Stage) -> None:
     assert (view["agent"], view["recording"]) == (f"a{phone}", True)
     await asyncio.sleep(0.5)
     stage.phones.hangup(agent)
-    await asyncio.wait_for(customer.ended.wait(), 5)
+    await asyncio.wait_for(customer.ended.wait(), PATIENCE_S)
     record = await stage.record(caller.number, made)
     assert (record["outcome"], record["agent"]) == ("answered", f"a{phone}")
     assert record["talk_s"] > 0.4
@@ -88,7 +89,7 @@ async def test_a_customer_who_is_not_reached_is_tried_again_and_given_up(stage: 
     caller = await promised(stage, AGENT_FIRST)
     stage.outside.refused[caller.number] = BUSY_HERE
     await stage.available(*AGENT_FIRST.phones)
-    record = await stage.record(caller.number, made, timeout_s=15)
+    record = await stage.record(caller.number, made)
     assert (record["outcome"], record["agent"]) == ("failed", None)
     assert stage.outside.count(caller.number) == 2, "attempts = 2"
     await until(
@@ -111,7 +112,7 @@ async def test_customer_first(stage: Stage) -> None:
     assert agent.invite_at >= customer.answered_at
     await stage.waiting(caller, "talking")
     stage.outside.hangup(customer)
-    await asyncio.wait_for(agent.ended.wait(), 5)
+    await asyncio.wait_for(agent.ended.wait(), PATIENCE_S)
     record = await stage.record(caller.number, made)
     assert (record["outcome"], record["agent"]) == ("answered", f"a{phone}")
     assert stage.outside.count(caller.number) == 1
@@ -168,6 +169,8 @@ async def restart(stage: Stage) -> None:
 async def test_promises_survive_a_kill_and_each_turn_calls_once(stage: Stage) -> None:
     first, second = await promised(stage, KILLED), await promised(stage, KILLED)
     [phone] = KILLED.phones
+    for caller in (first, second):
+        await stage.kept(caller)
     await restart(stage)
     views = {v["caller"]["number"]: v for v in (await stage.admin.get("/interactions"))["items"]}
     assert [views[c.number]["position"] for c in (first, second)] == [1, 2]
@@ -175,14 +178,14 @@ async def test_promises_survive_a_kill_and_each_turn_calls_once(stage: Stage) ->
     # killed while the agent waits and the customer's phone rings
     stage.outside.rules[first.number] = NEVER_S
     await stage.available(phone)
-    rings = await stage.outside.rung(first.number, 10)
+    rings = await stage.outside.rung(first.number)
     await stage.waiting(first, "calling")
     await stage.kept(first)
     await restart(stage)
-    await asyncio.wait_for(rings.ended.wait(), 5)
+    await asyncio.wait_for(rings.ended.wait(), PATIENCE_S)
     assert rings.ended_by == "cancelled"
     # the attempt counts and is not repeated at once: the second's turn is first
-    customer = await answered(await stage.outside.rung(second.number, 10))
+    customer = await answered(await stage.outside.rung(second.number))
     assert stage.outside.count(first.number) == 1
     await stage.waiting(second, "talking")
 
@@ -195,7 +198,7 @@ async def test_promises_survive_a_kill_and_each_turn_calls_once(stage: Stage) ->
     del stage.outside.rules[first.number]
     stage.outside.hangup(customer)
     assert (await stage.record(second.number, made))["outcome"] == "answered"
-    last = await answered(await stage.outside.rung(first.number, 10))
+    last = await answered(await stage.outside.rung(first.number))
     await stage.waiting(first, "talking")
     stage.outside.hangup(last)
     assert (await stage.record(first.number, made))["outcome"] == "answered"
@@ -210,14 +213,14 @@ async def test_a_customer_who_is_held_through_a_kill_is_offered_again(stage: Sta
     customer = await answered(await stage.outside.rung(caller.number))
     first = await stage.phones.rung(phone)
     await stage.kept(caller)
+    stage.phones.rules[phone] = 0.0  # of the next call: it may come with the end of this one
     await restart(stage)
-    await asyncio.wait_for(first.ended.wait(), 10)
-    stage.phones.rules[phone] = 0.0
-    again = await answered(await stage.phones.rung(phone, 10))
+    await asyncio.wait_for(first.ended.wait(), PATIENCE_S)
+    again = await answered(await stage.phones.rung(phone))
     view = await stage.waiting(caller, "talking")
     assert view["agent"] == f"a{phone}"
     assert not customer.ended.is_set()
     stage.phones.hangup(again)
-    await asyncio.wait_for(customer.ended.wait(), 5)
+    await asyncio.wait_for(customer.ended.wait(), PATIENCE_S)
     assert (await stage.record(caller.number, made))["outcome"] == "answered"
     assert stage.outside.count(caller.number) == 1

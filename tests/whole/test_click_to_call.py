@@ -9,7 +9,7 @@ import pytest
 from sim.phones.audio import goertzel
 from sim.phones.softphone import PhoneProcess, answer_policy, refuse_policy, tone
 from tests.whole.conftest import OpenHouse, queues_toml, until
-from tests.whole.talk import HZ, Talk, nothing_left
+from tests.whole.talk import HZ, Talk, nothing_left, phones_there
 
 pytestmark = pytest.mark.asterisk
 
@@ -29,7 +29,7 @@ async def test_an_agent_calls_a_customer(
         agent = await house.login("li")
         admin = await house.login("admin")
         await agent.put("/agents/me/status", {"status": "available", "phone": "1001"})
-        await until(agent, "/agents", lambda agents: agents[0]["phone_reachable"])
+        await phones_there(agent)
         made = await agent.post("/calls", {"to": "13900001111", "name": "李女士"})
         assert (made["channel"], made["outbound"]) == ("voice", True)
         talk = Talk(house, admin, tmp_path, interaction=made["id"])

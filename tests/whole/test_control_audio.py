@@ -8,7 +8,7 @@ import pytest
 
 from sim.phones.softphone import PhoneProcess, answer_policy, tone
 from tests.whole.conftest import OpenHouse, queues_toml, until
-from tests.whole.talk import HZ, nothing_left, talking
+from tests.whole.talk import HZ, nothing_left, phones_there, talking
 
 pytestmark = pytest.mark.asterisk
 
@@ -17,13 +17,14 @@ pytestmark = pytest.mark.asterisk
 async def test_intercept_gives_the_caller_to_the_supervisor(
     open_house: OpenHouse, tmp_path: Path, listening: bool
 ) -> None:
-    house = await open_house(queues_toml(["1001"], wrap_up_s=60), agents=2)
+    house = await open_house(queues_toml(["1001", "1002"], wrap_up_s=60), agents=2)
     policy = answer_policy(0.0, audio=tone(HZ["super"]))
     async with (
         talking(house, tmp_path) as talk,
         PhoneProcess.agent(house.info, "1002", policy=policy) as phone,
     ):
         admin = talk.admin
+        await phones_there(admin)
         assert await talk.heard() == {"caller": {"agent"}, "agent": {"caller"}}
         if listening:
             await admin.post(talk.path("/supervise"), {"mode": "whisper", "phone": "1002"})
@@ -75,13 +76,14 @@ async def test_an_agent_released_by_force_gives_the_caller_back_to_the_queue(
 async def test_hold_parts_and_unhold_joins_and_the_supervisor_goes_along(
     open_house: OpenHouse, tmp_path: Path
 ) -> None:
-    house = await open_house(queues_toml(["1001"]), agents=2)
+    house = await open_house(queues_toml(["1001", "1002"]), agents=2)
     policy = answer_policy(0.0, audio=tone(HZ["super"]))
     async with (
         talking(house, tmp_path) as talk,
         PhoneProcess.agent(house.info, "1002", policy=policy) as phone,
     ):
         admin = talk.admin
+        await phones_there(admin)
         assert await talk.heard() == {"caller": {"agent"}, "agent": {"caller"}}
         await admin.post(talk.path("/supervise"), {"mode": "barge", "phone": "1002"})
         talk.legs["super"] = await phone.incoming()
@@ -122,7 +124,7 @@ async def test_blind_transfers_to_an_agent_a_queue_and_an_outside_number(
         ) as outside,
     ):
         admin = talk.admin
-        await until(admin, "/agents", lambda agents: all(a["phone_reachable"] for a in agents))
+        await phones_there(admin)
         await admin.available("a1002", "1002")
         await admin.post(talk.path("/transfer"), {"kind": "agent", "to": "a1002"})
         await talk.legs.pop("agent").wait_for("disconnected")

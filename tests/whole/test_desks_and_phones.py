@@ -9,7 +9,7 @@ import pytest
 
 from sim.house import HouseError
 from tests.whole.stage import NEVER_S, Plan, Stage
-from tests.whole.watch import until
+from tests.whole.watch import PATIENCE_S, until
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -18,7 +18,7 @@ ASKED = PLAN.line("asked", agents=['| auto_answer = "on_request"'])
 ALWAYS = PLAN.line("always", agents=['| auto_answer = "always"'])
 DESKS = PLAN.line("desks", agents=2)
 OWING = PLAN.line(
-    "owing", "wrap_up_s = 1\nwrap_up_max_s = 2\ndisposition_required = true", agents=1
+    "owing", "wrap_up_s = 1\nwrap_up_max_s = 4\ndisposition_required = true", agents=1
 )
 PLAN.add("[dispositions.tip]\n[pause_reasons.lunch]")
 
@@ -57,7 +57,7 @@ async def test_a_phone_that_rings_answers_when_the_client_says_so(stage: Stage) 
     await agent(stage, phone, lambda a: a["state"] == "ringing")
     await stage.admin.post(f"/interactions/{live['id']}/answer")
     second = await stage.phones.rung(phone)
-    await asyncio.wait_for(second.answered.wait(), 5)
+    await asyncio.wait_for(second.answered.wait(), PATIENCE_S)
     assert first.ended_by == "cancelled"
     await stage.waiting(call, "talking")
     stage.callers.hangup(call)

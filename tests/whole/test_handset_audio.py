@@ -12,7 +12,7 @@ import pytest
 from sim.phones.audio import power, read_wav
 from sim.phones.softphone import PhoneProcess, answer_policy, tone
 from tests.whole.conftest import OpenHouse, queues_toml
-from tests.whole.talk import HEARD, HZ, NOT_HEARD, nothing_left, talking
+from tests.whole.talk import HEARD, HZ, NOT_HEARD, nothing_left, phones_there, talking
 
 pytestmark = pytest.mark.asterisk
 
@@ -22,13 +22,14 @@ SIGNAL_HZ = 700  # Asterisk's own beep
 async def test_a_muted_agent_is_heard_by_nobody_and_hears_everybody(
     open_house: OpenHouse, tmp_path: Path
 ) -> None:
-    house = await open_house(queues_toml(["1001"]), agents=2)
+    house = await open_house(queues_toml(["1001", "1002"]), agents=2)
     policy = answer_policy(0.0, audio=tone(HZ["super"]))
     async with (
         talking(house, tmp_path) as talk,
         PhoneProcess.agent(house.info, "1002", policy=policy) as phone,
     ):
         admin = talk.admin
+        await phones_there(admin)
         assert await talk.heard() == {"caller": {"agent"}, "agent": {"caller"}}
         await admin.post(talk.path("/mute"))
         await talk.becomes(lambda i: i["muted"])
@@ -97,6 +98,7 @@ async def test_digits_reach_the_caller_and_whoever_is_consulted(
         PhoneProcess.agent(house.info, "1002", policy=policy) as phone,
     ):
         admin = talk.admin
+        await phones_there(admin)
         await admin.post(talk.path("/dtmf"), {"digits": "12#0"})
         assert await keyed(talk.legs["caller"], 4) == "12#0"
         await admin.post(talk.path("/conference"), {"kind": "agent", "to": "a1002"})
@@ -128,13 +130,16 @@ async def keyed(leg: object, count: int) -> str:
 async def test_the_tone_of_a_supervision_is_the_agents_alone(
     open_house: OpenHouse, tmp_path: Path
 ) -> None:
-    house = await open_house(queues_toml(["1001"], extra='supervision_notice = "tone"'), agents=2)
+    house = await open_house(
+        queues_toml(["1001", "1002"], extra='supervision_notice = "tone"'), agents=2
+    )
     policy = answer_policy(0.0, audio=tone(HZ["super"]))
     async with (
         talking(house, tmp_path) as talk,
         PhoneProcess.agent(house.info, "1002", policy=policy) as phone,
     ):
         admin = talk.admin
+        await phones_there(admin)
         files = {name: tmp_path / f"signal-{name}.wav" for name in talk.legs}
         for name, file in files.items():
             await talk.legs[name].record(file)

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from sim.phones.audio import power
-from sim.phones.softphone import PhoneProcess, answer_policy, refuse_policy, tone
+from sim.phones.softphone import PhoneCall, PhoneProcess, answer_policy, refuse_policy, tone
 from tests.whole.conftest import OpenHouse, queues_toml, until
-from tests.whole.talk import HZ, Talk, nothing_left, talking
+from tests.whole.talk import HZ, Talk, nothing_left, phones_there, talking
 
 pytestmark = pytest.mark.asterisk
 
@@ -75,7 +75,7 @@ async def floor(
     open_house: OpenHouse, folder: Path, policy: Any = None, wrap_up_s: float = 60
 ) -> AsyncIterator[Floor]:
     house = await open_house(
-        queues_toml(["1001", "1002"], wrap_up_s=wrap_up_s, extra=ENTRY),
+        queues_toml(["1001", "1002", "1003"], wrap_up_s=wrap_up_s, extra=ENTRY),
         agents=3,
     )
     policy = policy or answer_policy(0.0, audio=tone(HZ["second"]))
@@ -86,12 +86,18 @@ async def floor(
             house.info, policy=answer_policy(0.0, audio=tone(HZ["super"]))
         ) as outside,
     ):
-        await until(talk.admin, "/agents", lambda agents: all(a["phone_reachable"] for a in agents))
+        await phones_there(talk.admin, "1001", "1002")
         await talk.admin.available("a1002", "1002")
         assert await talk.heard() == {"caller": {"agent"}, "agent": {"caller"}}
         yield Floor(talk, second, outside)
         assert not os.listdir(house.info.notes_dir), "a note of a missed call"
     await nothing_left(house)
+
+
+async def joined(asked: PhoneCall, phone: PhoneProcess) -> None:
+    """Wait until Asterisk has joined the two, which is later than both phones' answers."""
+    await asked.dtmf("5")
+    await phone.wait_for("dtmf")
 
 
 async def state_of(talk: Talk, agent: str) -> str:
@@ -156,6 +162,7 @@ async def test_attended_to_a_colleague(open_house: OpenHouse, tmp_path: Path, by
         talk = there.talk
         asked = await talk.legs["agent"].consult("1002")
         await talk.becomes(lambda i: i["on_hold"])
+        await joined(asked, there.second)
         await talk.legs["agent"].transfer_to_call(asked)
         await talk.legs.pop("agent").wait_for("disconnected")
         await there.arrives("second", there.second, state="talking", agent="a1002", on_hold=False)
@@ -167,6 +174,7 @@ async def test_attended_to_an_outside_number(open_house: OpenHouse, tmp_path: Pa
     async with floor(open_house, tmp_path) as there:
         talk = there.talk
         asked = await talk.legs["agent"].consult(OUTSIDE)
+        await joined(asked, there.outside)
         await talk.legs["agent"].transfer_to_call(asked)
         await talk.legs.pop("agent").wait_for("disconnected")
         await there.arrives("super", there.outside, state="external", agent=None)
@@ -185,6 +193,7 @@ async def test_attended_through_a_queue_of_ours(open_house: OpenHouse, tmp_path:
             "/interactions?state=live",
             lambda items: [i["state"] for i in items] == ["talking", "talking"],
         )
+        await joined(asked, there.second)
         await talk.legs["agent"].transfer_to_call(asked)
         await talk.legs.pop("agent").wait_for("disconnected")
         await talk.becomes(lambda i: i["agent"] == "a1002")
@@ -245,13 +254,15 @@ async def test_supervisors_follow_a_caller_whom_a_phone_hands_over(
         talk = there.talk
         policy = answer_policy(0.0, audio=tone(HZ["super"]))
         async with PhoneProcess.agent(talk.house.info, "1003", policy=policy) as boss:
+            await phones_there(talk.admin)
             await talk.admin.post(talk.path("/supervise"), {"mode": "monitor", "phone": "1003"})
             talk.legs["super"] = await boss.incoming()
             await talk.becomes(lambda i: any(s["active"] for s in i["supervisors"]))
             await talk.legs["agent"].transfer("1002")
             await talk.legs.pop("agent").wait_for("disconnected")
             talk.legs["second"] = await there.second.incoming()
-            await talk.becomes(lambda i: i["agent"] == "a1002")
+            await talk.becomes(lambda i: i["agent"] == "a1002" and i["state"] == "talking")
+            await talk.becomes(lambda i: all(s["active"] for s in i["supervisors"]))
             assert await talk.heard() == {
                 "caller": {"second"},
                 "second": {"caller"},
@@ -296,8 +307,7 @@ async def test_attended_out_of_a_conference_leaves_nobody_in_it(
         asked = await talk.legs["agent"].consult(OUTSIDE)
         outside = await there.outside.connected()
         # Asterisk refuses a conference's transfer to a call whose parties it has not joined yet
-        await asked.dtmf("5")
-        await outside.wait_for("dtmf")
+        await joined(asked, there.outside)
         await talk.legs["agent"].transfer_to_call(asked)
         await talk.legs.pop("agent").wait_for("disconnected")
         await outside.wait_for("disconnected")

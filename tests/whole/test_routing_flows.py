@@ -16,7 +16,7 @@ from sim.house import new_password
 from sim.phones.audio import power
 from sim.phones.softphone import PhoneProcess, tone
 from tests.whole.stage import BUSY_HERE, NEVER_S, Line, Plan, Stage
-from tests.whole.watch import until
+from tests.whole.watch import PATIENCE_S, until
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -46,6 +46,9 @@ rate = [{{ do = "menu", prompts = ["beep"], timeout_s = 20, attempts = 1, choice
   {{ digits = "2", flow = "say" }},
 ], otherwise = "say" }}]
 message = [{{ do = "voice_message", prompts = ["beep"], max_s = 30 }}]
+choose = [{{ do = "menu", prompts = ["beep"], timeout_s = 10, attempts = 2, choices = [
+  {{ digits = "2", flow = "to-helpers" }},
+], otherwise = "say" }}]
 ask = [
   {{ do = "hours", hours = "always", closed = "say" }},
   {{ do = "menu", prompts = ["beep"], timeout_s = 1, attempts = 2, choices = [
@@ -62,6 +65,7 @@ vip_priority = 1
 HELPERS = PLAN.line("helpers")
 PROMISED = PLAN.line("promised", "callback = { enabled = true }", did=False)
 ASK = PLAN.entry(PLAN.number(), 'flow = "ask"')
+CHOOSE = PLAN.entry(PLAN.number(), 'flow = "choose"')
 DOWN = PLAN.entry(PLAN.number(), 'flow = "to-unreached"')
 
 
@@ -122,7 +126,7 @@ async def test_expected_wait_too_long_to_an_outside_number(stage: Stage) -> None
     await stage.waiting(first, "talking")
     second = stage.call(EWT.did)
     outside = await stage.outside.rung(OUTSIDE)
-    await asyncio.wait_for(outside.answered.wait(), 5)
+    await asyncio.wait_for(outside.answered.wait(), PATIENCE_S)
     await stage.waiting(second, "external")
     stage.outside.hangup(outside)
     await stage.ended(second)
@@ -165,6 +169,7 @@ async def test_nobody_there_any_more(stage: Stage) -> None:
     rung = await stage.phones.rung(phone)
     await stage.away(phone)
     await stage.ended(caller)
+    await asyncio.wait_for(rung.ended.wait(), PATIENCE_S)
     assert rung.ended_by == "cancelled"
     record = await stage.record(caller.number)
     assert (record["outcome"], record["agent"]) == ("overflowed", None)
@@ -211,9 +216,9 @@ async def test_a_digit_while_waiting_to_a_callback(stage: Stage) -> None:
     async with PhoneProcess.caller(stage.house.info) as phone:
         call = await phone.call(DIGIT.did, caller=number)
         await call.wait_for("connected")
-        await asyncio.sleep(0.8)  # the announcement has begun, and takes digits
+        await asyncio.sleep(1.5)  # digits count from the announcement's beginning till 3 s after it
         await call.dtmf("1")
-        await call.wait_for("disconnected", timeout_s=5)
+        await call.wait_for("disconnected")
     assert (await stage.record(number))["outcome"] == "callback"
     [promised] = (await stage.admin.get("/interactions"))["items"]
     assert (promised["channel"], promised["caller"]["number"]) == ("callback", number)
@@ -250,14 +255,14 @@ async def test_a_menu_takes_a_second_try_after_a_wrong_digit(stage: Stage) -> No
     await stage.available(*HELPERS.phones)
     number = stage.new_number()
     async with PhoneProcess.caller(stage.house.info) as phone:
-        call = await phone.call(ASK, caller=number)
+        call = await phone.call(CHOOSE, caller=number)
         await call.wait_for("connected")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.0)  # as people do: after the beep
         await call.dtmf("9")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)
         await call.dtmf("2")
-        rung = await stage.phones.rung(HELPERS.phones[0])
-        await asyncio.wait_for(rung.answered.wait(), 5)
+        await stage.phones.rung(HELPERS.phones[0])
+        await until(stage.admin, "/interactions", lambda items: items[0]["state"] == "talking")
         await call.hangup()
     record = await stage.record(number)
     assert (record["outcome"], record["queue"]) == ("answered", "helpers")
@@ -268,7 +273,7 @@ async def test_a_menu_without_a_choice_goes_on_otherwise(stage: Stage) -> None:
     outside = await stage.outside.rung(OUTSIDE)
     assert 1.9 < outside.invite_at - caller.invite_at < 5, "two tries of a second each"
     stage.callers.hangup(caller)
-    await asyncio.wait_for(outside.ended.wait(), 5)
+    await asyncio.wait_for(outside.ended.wait(), PATIENCE_S)
 
 
 async def test_a_survey_after_the_agent_has_hung_up(stage: Stage) -> None:
@@ -278,15 +283,15 @@ async def test_a_survey_after_the_agent_has_hung_up(stage: Stage) -> None:
     async with PhoneProcess.caller(stage.house.info) as caller:
         call = await caller.call(SURVEY.did, caller=number)
         rung = await stage.phones.rung(phone)
-        await asyncio.wait_for(rung.answered.wait(), 5)
+        await asyncio.wait_for(rung.answered.wait(), PATIENCE_S)
         await call.wait_for("connected")
         await until(stage.admin, "/interactions", lambda items: items[0]["state"] == "talking")
         stage.phones.hangup(rung)
         await until(stage.admin, "/interactions", lambda items: items[0]["state"] == "after_call")
-        await asyncio.sleep(0.3)  # the question is being asked
+        await asyncio.sleep(1.5)  # as people do: after the beep
         assert phone not in stage.phones.busy
         await call.dtmf("2")
-        await call.wait_for("disconnected", timeout_s=5)
+        await call.wait_for("disconnected")
     record = await stage.record(number)
     assert (record["outcome"], record["agent"]) == ("answered", f"a{phone}")
 
@@ -328,7 +333,7 @@ async def test_a_blocked_caller_is_refused(stage: Stage) -> None:
     await customer(stage, number, blocked=True)
     stage.phones.rules[VIP.phones[0]] = 1.0
     caller = stage.call(VIP.did, number)
-    await asyncio.wait_for(caller.ended.wait(), 10)
+    await asyncio.wait_for(caller.ended.wait(), PATIENCE_S)
     record = await stage.record(number)
     assert (record["outcome"], record["agent"]) == ("blocked", None)
     # the CRM is asked beside the way to the agent: a phone may have begun to ring

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.whole.stage import NEVER_S, Line, Plan, Stage
+from tests.whole.watch import PATIENCE_S
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -141,8 +142,8 @@ async def test_ring_all(stage: Stage) -> None:
     assert max(c.invite_at for c in rung) - min(c.invite_at for c in rung) < 0.2
     view = await stage.waiting(caller, "talking")
     assert view["agent"] == f"a{second}"
-    await asyncio.wait_for(rung[0].ended.wait(), 5)
-    await asyncio.wait_for(rung[2].ended.wait(), 5)
+    await asyncio.wait_for(rung[0].ended.wait(), PATIENCE_S)
+    await asyncio.wait_for(rung[2].ended.wait(), PATIENCE_S)
     assert [c.ended_by for c in rung] == ["cancelled", "", "cancelled"]
     stage.phones.hangup(rung[1])
     await stage.ended(caller)
@@ -165,10 +166,10 @@ async def test_ring_progressively(stage: Stage) -> None:
     assert 0.5 < three.invite_at - two.invite_at < 1.0
     view = await stage.waiting(caller, "talking")
     assert view["agent"] == f"a{third}"
-    await asyncio.wait_for(one.ended.wait(), 5)
-    await asyncio.wait_for(two.ended.wait(), 5)
+    await asyncio.wait_for(one.ended.wait(), PATIENCE_S)
+    await asyncio.wait_for(two.ended.wait(), PATIENCE_S)
     stage.callers.hangup(caller)
-    await asyncio.wait_for(three.ended.wait(), 5)
+    await asyncio.wait_for(three.ended.wait(), PATIENCE_S)
     await stage.nobody_left()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sim.phones.softphone import PhoneProcess, answer_policy, tone
 from tests.whole.conftest import OpenHouse, queues_toml
-from tests.whole.talk import HZ, talking
+from tests.whole.talk import HZ, phones_there, talking
 
 pytestmark = pytest.mark.asterisk
 
@@ -40,13 +40,14 @@ def supervises(mode: str) -> Any:
 async def test_who_hears_whom_in_every_mode_and_after_every_switch(
     open_house: OpenHouse, tmp_path: Path
 ) -> None:
-    house = await open_house(queues_toml(["1001"]), agents=2)
+    house = await open_house(queues_toml(["1001", "1002"]), agents=2)
     policy = answer_policy(0.0, audio=tone(HZ["super"]))
     async with (
         talking(house, tmp_path) as talk,
         PhoneProcess.agent(house.info, "1002", policy=policy) as phone,
     ):
         admin = talk.admin
+        await phones_there(admin)
         assert await talk.heard() == {"caller": {"agent"}, "agent": {"caller"}}
         await admin.post(talk.path("/supervise"), {"mode": "monitor", "phone": "1002"})
         talk.legs["super"] = await phone.incoming()

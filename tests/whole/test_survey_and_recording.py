@@ -32,7 +32,8 @@ async def test_the_caller_is_asked_when_the_agent_has_hung_up(
     house = await open_house(queues_toml(["1001"], extra='survey = "rate"') + SURVEY, agents=1)
     async with talking(house, tmp_path) as talk:
         caller = talk.legs["caller"]
-        await asyncio.sleep(0.3)  # something to record
+        await talk.becomes(lambda i: i["recording"])
+        await asyncio.sleep(0.5)  # something to record
         if by == "the phone":
             await talk.legs["agent"].hangup()
         else:
@@ -42,10 +43,10 @@ async def test_the_caller_is_asked_when_the_agent_has_hung_up(
         [agent] = (await talk.admin.get("/agents"))["items"]
         assert agent["state"] == "idle"  # the questions do not keep the agent
         await caller.dtmf("9")  # no answer: asked once more
-        await asyncio.sleep(1.0)  # as people do: after the beep
+        await asyncio.sleep(2.0)  # as people do: after the beep
         await caller.dtmf("4")
         # the second question is left without an answer
-        await caller.wait_for("disconnected", timeout_s=15)
+        await caller.wait_for("disconnected")
         record = await talk.record_of()
         assert record["outcome"] == "answered"
         assert record["survey"] == {"satisfaction": "4", "again": None}
@@ -55,7 +56,8 @@ async def test_the_caller_is_asked_when_the_agent_has_hung_up(
 async def test_who_hangs_up_first_is_not_asked(open_house: OpenHouse, tmp_path: Path) -> None:
     house = await open_house(queues_toml(["1001"], extra='survey = "rate"') + SURVEY, agents=1)
     async with talking(house, tmp_path) as talk:
-        await asyncio.sleep(0.3)  # something to record
+        await talk.becomes(lambda i: i["recording"])
+        await asyncio.sleep(0.5)  # something to record
         await talk.legs["caller"].hangup()
         await talk.legs["agent"].wait_for("disconnected")
         record = await talk.record_of()

@@ -70,7 +70,7 @@ class Floor:
 
     async def full(self, client: Client) -> dict[str, dict[str, Any]]:
         """The picture once ten talk and thirty wait."""
-        await until(client, "/interactions?state=live&limit=200", settled, timeout_s=30)
+        await until(client, "/interactions?state=live&limit=200", settled, timeout_s=60)
         return await live(client)
 
     def dropped(self, alive: set[str]) -> list[str]:
@@ -132,7 +132,7 @@ async def test_ten_kills_under_waiting_and_talking_calls(
     def all_filed(items: list[dict[str, Any]]) -> bool:
         return {i["caller"]["number"] for i in items} == everybody
 
-    records = await until(admin, "/contact-records?limit=200", all_filed, timeout_s=30)
+    records = await until(admin, "/contact-records?limit=200", all_filed, timeout_s=60)
     assert Counter(r["caller"]["number"] for r in records) == dict.fromkeys(everybody, 1)
     outcomes = {r["caller"]["number"]: r["outcome"] for r in records}
     assert all(outcomes[c] == "answered" for c in served)

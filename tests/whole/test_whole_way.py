@@ -82,7 +82,7 @@ async def test_a_call_is_offered_with_a_pop_answered_recorded_and_filed(
         # monotonic clocks of two processes on one machine are one clock
         assert popped_at - incoming["t"] < 0.1
         await phone.wait_for("connected")
-        await call.wait_for("disconnected", timeout_s=15)
+        await call.wait_for("disconnected")
         listening.cancel()
 
         [me] = [a for a in (await agent.get("/agents"))["items"] if a["id"] == "a1001"]
@@ -127,7 +127,8 @@ async def test_an_agent_who_does_not_answer_is_passed_over(open_house: OpenHouse
         await admin.available("a1002", "1002")
         call = await caller.call(DID, caller="13900139000")
         await first.wait_for("incoming")
-        await second.wait_for("connected", timeout_s=15)
+        await second.wait_for("connected")
+        await until(admin, "/interactions?state=live", lambda items: items[0]["state"] == "talking")
         await call.hangup()
         [record] = await until(admin, "/contact-records", lambda items: len(items) == 1)
         assert record["agent"] == "a1002"
@@ -155,7 +156,7 @@ async def test_a_number_nobody_knows_gets_words_or_the_default_queue(
     admin = await house.login("admin")
     async with PhoneProcess.caller(house.info) as caller:
         call = await caller.call("12345678", caller="13600136000", record=tmp_path / "heard.wav")
-        await call.wait_for("disconnected", timeout_s=20)
+        await call.wait_for("disconnected")
     with wave.open(str(tmp_path / "heard.wav")) as wav:
         samples = array("h", wav.readframes(wav.getnframes()))
     assert max(map(abs, samples)) > 1000, "the caller heard silence"

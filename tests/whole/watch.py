@@ -8,9 +8,15 @@ from typing import Any
 
 from sim.house import Client
 
+PATIENCE_S = 30.0
+"""So long what must come is waited for; how soon it has to come is not what this says."""
+
 
 async def until(
-    client: Client, path: str, test: Callable[[list[dict[str, Any]]], bool], timeout_s: float = 20
+    client: Client,
+    path: str,
+    test: Callable[[list[dict[str, Any]]], bool],
+    timeout_s: float = PATIENCE_S,
 ) -> list[dict[str, Any]]:
     """Read a list whenever the event stream says that something changed, until it fits."""
     items: list[dict[str, Any]] = []

@@ -17,7 +17,6 @@ from tests.ctid.telephony.hand_phones import PATIENCE_S, FactLog
 pytestmark = pytest.mark.asterisk
 
 
-
 async def restart(world: World) -> list[LiveCall]:
     """ctid dies as the PBX sees it (sockets close), and starts anew; the doors are still shut."""
     await world.switch.close()

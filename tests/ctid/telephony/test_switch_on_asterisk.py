@@ -270,7 +270,8 @@ async def test_keys_are_collected(world: World) -> None:
             timeout_s=3.0,
         )
     )
-    await asyncio.sleep(1.0)  # keys count from the prompt's first word on, which lasts half a minute
+    # keys count while the prompt is spoken, which lasts half a minute
+    await asyncio.sleep(1.0)
     (live,) = await world.switch.live_calls()
     channel = world.switch._board.by_interaction[live.interaction].channel
     for digit in "42":

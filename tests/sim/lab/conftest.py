@@ -90,7 +90,7 @@ class RawAmi:
         lines = [f"Action: {action}", f"ActionID: {number}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        return await asyncio.wait_for(self._answers[number], 10)
+        return await asyncio.wait_for(self._answers[number], 20)
 
     async def event(self, name: str, **fields: str) -> dict[str, str]:
         """The first event of that name and content, also if it came already."""
@@ -101,7 +101,7 @@ class RawAmi:
                     return event
             return None
 
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(20), self._changed:
             await self._changed.wait_for(lambda: found() is not None)
         return found() or {}
 

@@ -17,6 +17,8 @@ from .conftest import FakeCtid, RawAmi, Session
 
 pytestmark = pytest.mark.asterisk
 
+PATIENCE_S = 20.0
+
 
 @pytest.fixture
 async def callers(info: LabInfo) -> AsyncIterator[CallerPool]:
@@ -34,12 +36,12 @@ async def agents(info: LabInfo) -> AsyncIterator[AgentPool]:
         await pool.register((info.sip_host, info.sip_port), known, expires_s=0)
 
 
-async def over(call: UdpCall, timeout_s: float = 15) -> UdpCall:
+async def over(call: UdpCall, timeout_s: float = 2 * PATIENCE_S) -> UdpCall:
     await asyncio.wait_for(call.ended.wait(), timeout_s)
     return call
 
 
-async def note_of(info: LabInfo, caller: str, timeout_s: float = 8) -> dict[str, Any]:
+async def note_of(info: LabInfo, caller: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
     """The note about ``caller``; it is written by a program that starts after the hang-up."""
     async with asyncio.timeout(timeout_s):
         while True:
@@ -91,13 +93,15 @@ async def test_after_the_hang_up_ctid_can_still_say_that_it_knows(
     async def script(session: Session) -> None:
         await session.send("ANSWER")
         await session.send("SET MUSIC ON")
+        await call.answered.wait()
+        callers.hangup(call)
         said.append(await session.line())
         said.append(await session.send("SET VARIABLE CTID_DONE 1"))
         done.set()
 
     ctid.script = script
-    call = callers.call("4001", caller="13800138001", talk_s=0.3)
-    await asyncio.wait_for(done.wait(), 10)
+    call = callers.call("4001", caller="13800138001")
+    await asyncio.wait_for(done.wait(), PATIENCE_S)
     assert said == ["HANGUP", "200 result=1"]
     await over(call)
     await asyncio.sleep(0.5)
@@ -121,7 +125,7 @@ async def test_a_crash_while_waiting_brings_the_same_caller_back(
 
     ctid.script = crash
     call = callers.call("4001", caller="13800138002")
-    await asyncio.wait_for(back.wait(), 5)
+    await asyncio.wait_for(back.wait(), PATIENCE_S)
     await over(call)
     first, second = ctid.sessions
     assert first.env["agi_uniqueid"] == second.env["agi_uniqueid"]
@@ -139,13 +143,13 @@ async def test_a_crash_in_a_conversation_lets_them_talk_and_leaves_a_note(
         session.writer.write(b'EXEC Dial "PJSIP/1001,15,g"\n')
         await on_phone.wait()
         talking = next(iter(agents.calls.values()))
-        await asyncio.wait_for(talking.answered.wait(), 5)
+        await asyncio.wait_for(talking.answered.wait(), PATIENCE_S)
         await asyncio.sleep(0.3)
         session.die()
 
     ctid.script = crash
     call = callers.call("4001", caller="13800138003")
-    await asyncio.wait_for(on_phone.wait(), 5)
+    await asyncio.wait_for(on_phone.wait(), PATIENCE_S)
     talking = next(iter(agents.calls.values()))
     await asyncio.sleep(2.0)
     assert not call.ended.is_set(), "the conversation outlives ctid"
@@ -164,7 +168,7 @@ async def test_without_ctid_the_fallback_queue_takes_over(
     taken: list[str] = []
     agents.on_call = lambda call: taken.append(call.number)
     agents.talk_s = 0.3
-    call = await over(callers.call("4001", caller="13800138004"), 20)
+    call = await over(callers.call("4001", caller="13800138004"))
     assert call.status == 200
     assert taken == ["1005"]
     note = await note_of(info, "13800138004")
@@ -175,7 +179,7 @@ async def test_without_ctid_the_fallback_queue_takes_over(
 
 async def test_without_anybody_an_apology_and_a_note(info: LabInfo, callers: CallerPool) -> None:
     name = "\\\"x; ${SHELL(id)} 'y' & <z>" + "长" * 300
-    call = await over(callers.call("4001", caller="13800138005", name=name), 30)
+    call = await over(callers.call("4001", caller="13800138005", name=name))
     assert call.answered_at, "the caller heard something"
     note = await note_of(info, "13800138005")
     assert note["outcome"] == "missed"
@@ -216,7 +220,7 @@ async def test_a_moved_caller_loops_too(ami: RawAmi, ctid: FakeCtid, callers: Ca
 
     ctid.script = first
     call = callers.call("4001", caller="13800138007")
-    await asyncio.wait_for(second.wait(), 10)
+    await asyncio.wait_for(second.wait(), PATIENCE_S)
     await over(call)
     assert [s.env["agi_network_script"] for s in ctid.sessions] == ["in", "resume", "resume"]
     assert {s.env["agi_arg_1"] for s in ctid.sessions} == {"4001"}

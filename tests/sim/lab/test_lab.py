@@ -33,7 +33,7 @@ def answered(info: LabInfo) -> bool:
     async def call() -> int:
         async with CallerPool((info.sip_host, info.sip_port)) as callers:
             one = callers.call(info.numbers["answer_once"])
-            await asyncio.wait_for(one.ended.wait(), 10)
+            await asyncio.wait_for(one.ended.wait(), 20)
             return one.status
 
     return asyncio.run(call()) == 200
@@ -80,7 +80,7 @@ def test_after_a_kill_it_comes_up_again() -> None:
     try:
         info = lab_or_skip(lab)
         os.kill(info.pid, signal.SIGKILL)
-        assert wait_gone(info.pid, 5)
+        assert wait_gone(info.pid, 20)
         assert lab.status() == "dead"
         assert (lab.folders.run / "asterisk.ctl").exists(), "the stale socket is there"
         assert answered(lab.up())

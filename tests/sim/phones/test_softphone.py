@@ -12,6 +12,7 @@ import pytest
 from sim.lab import Lab, LabError, LabInfo
 from sim.phones.audio import goertzel, has_tone, sine, write_wav
 from sim.phones.softphone import (
+    PhoneCall,
     PhoneError,
     PhoneProcess,
     answer_policy,
@@ -93,6 +94,12 @@ async def test_policies_refuse(info: LabInfo) -> None:
 
 
 async def test_transfers(info: LabInfo) -> None:
+    async def joined(one: PhoneCall, other: PhoneProcess) -> None:
+        """Asterisk joins two later than both are told of the answer; before, it transfers none."""
+        await one.wait_for("connected")
+        await one.dtmf("5")
+        await other.wait_for("dtmf")
+
     async with (
         PhoneProcess.agent(info, "1001", policy=answer_policy()) as a,
         PhoneProcess.agent(info, "1002", policy=answer_policy()) as b,
@@ -100,7 +107,7 @@ async def test_transfers(info: LabInfo) -> None:
     ):
         first = await c.call("1001")
         leg = await a.incoming()
-        await first.wait_for("connected")
+        await joined(first, a)
         await leg.transfer("1002")
         await b.wait_for("connected")
         await leg.wait_for("disconnected")
@@ -109,9 +116,9 @@ async def test_transfers(info: LabInfo) -> None:
 
         first = await c.call("1001")
         leg = await a.incoming()
-        await first.wait_for("connected")
+        await joined(first, a)
         consult = await a.call("1002")
-        await consult.wait_for("connected")
+        await joined(consult, b)
         await leg.transfer_to_call(consult)
         await asyncio.gather(leg.wait_for("disconnected"), consult.wait_for("disconnected"))
         await first.hangup()

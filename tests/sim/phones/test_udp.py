@@ -41,7 +41,7 @@ async def callers(info: LabInfo) -> AsyncIterator[CallerPool]:
         yield pool
 
 
-async def all_over(*calls: UdpCall, timeout_s: float = 20) -> None:
+async def all_over(*calls: UdpCall, timeout_s: float = 60) -> None:
     await asyncio.wait_for(asyncio.gather(*(call.ended.wait() for call in calls)), timeout_s)
 
 
@@ -72,7 +72,8 @@ async def test_a_caller_who_hangs_up_while_ringing_cancels(
         rung = asyncio.Event()
         agents.on_call = lambda call: rung.set()
         call = callers.call(info.numbers["bench_linear"])
-        await asyncio.wait_for(rung.wait(), 5)
+        await asyncio.wait_for(rung.wait(), 20)
+        await asyncio.wait_for(call.answered.wait(), 20)
         leg = next(iter(agents.calls.values()))
         callers.hangup(call)
         await all_over(call, leg)
