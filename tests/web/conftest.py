@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from sim.lab import default_base_dir
+from tests.whole.watch import PATIENCE_S
 
 CLIENT = Path(__file__).parents[2] / "ctid" / "web" / "index.html"
+START_MS = 120_000
+
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 def chromium_path() -> str | None:
@@ -32,7 +36,7 @@ async def chromium() -> AsyncIterator[Browser]:
         pytest.fail("the browser client is not built; run `make web`")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"], timeout=START_MS
         )
         yield browser
         await browser.close()

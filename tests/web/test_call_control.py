@@ -12,7 +12,8 @@ from playwright.async_api import Browser, expect
 from sim.house import House
 from sim.lab import Lab
 from sim.phones.softphone import PhoneProcess, refuse_policy
-from tests.web.test_workspace import AGENT, BOSS, DID, QUEUES, fits, log_in, open_page
+from tests.web.test_workspace import AGENT, BOSS, DID, QUEUES, confirm, fits, log_in, open_page
+from tests.whole.watch import until
 
 pytestmark = pytest.mark.browser
 
@@ -59,11 +60,10 @@ async def test_a_conversation_is_controlled_and_accounted_for(
         await desk.locator(".el-message-box input").fill("1#")
         if SHOTS:
             await desk.screenshot(path=f"{SHOTS}/keypad-{language}.png")
-        await desk.locator(".el-message-box .el-button--primary").click()
+        await confirm(desk)
         for digit in "1#":
             assert (await call.wait_for("dtmf"))["digit"] == digit
         if SHOTS:
-            await desk.locator(".el-message-box").wait_for(state="hidden")
             await desk.screenshot(path=f"{SHOTS}/control-{language}.png")
         assert await fits(desk)
         await suspend.click()
@@ -87,10 +87,13 @@ async def test_a_conversation_is_controlled_and_accounted_for(
         await wall.locator(".el-message-box input").fill("人不在")
         if SHOTS:
             await wall.screenshot(path=f"{SHOTS}/force-{language}.png")
-        await wall.locator(".el-message-box .el-button--primary").click()
+        await confirm(wall)
         await expect(status).to_have_attribute("data-state", "logged_out")
+        # the list is read once, when it is opened: the record has to be there by then
+        boss = await house.login("boss")
+        await until(boss, "/contact-records", lambda items: len(items) == 1)
         await wall.locator("nav a[href$=records]").click()
-        await wall.locator("[data-test=record]").first.click()
+        await wall.locator("[data-test=record]").click()
         await expect(wall.locator("[data-test=gap]")).to_be_visible()
         if SHOTS:
             await wall.screenshot(path=f"{SHOTS}/record-{language}.png")

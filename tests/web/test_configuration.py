@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 from sim.house import House
 from sim.lab import Lab
 from tests.web.test_administration import ADMIN, shot
-from tests.web.test_workspace import AGENT, QUEUES, fits, log_in, open_page
+from tests.web.test_workspace import AGENT, QUEUES, confirm, fits, log_in, open_page
 
 pytestmark = pytest.mark.browser
 
@@ -54,7 +54,7 @@ async def test_queues_are_checked_changed_and_brought_back(house: House, chromiu
     question = page.locator(".el-message-box")
     await expect(question).to_contain_text("[queues.news]")
     await shot(page, "configuration")
-    await question.locator(".el-button--primary").click()
+    await confirm(page)
     await expect(page.locator("[data-test=version]")).to_have_count(2)
     after = await root.get("/config/queues")
     assert after["text"] == good
@@ -65,7 +65,7 @@ async def test_queues_are_checked_changed_and_brought_back(house: House, chromiu
     await root.put("/config/queues", {"text": theirs, "expected": after["version"]})
     await editor.fill(good.replace("ring_timeout_s = 25", "ring_timeout_s = 30"))
     await page.click("[data-test=save]")
-    await question.locator(".el-button--primary").click()
+    await confirm(page)
     await expect(page.locator("[data-test=problem]")).to_contain_text("没有覆盖")
     assert (await root.get("/config/queues"))["text"] == theirs
     await page.click("[data-test=compare]")
@@ -75,6 +75,6 @@ async def test_queues_are_checked_changed_and_brought_back(house: House, chromiu
     await page.locator("[data-test=bring]").last.click()
     await expect(editor).to_have_value(before["text"])
     await page.click("[data-test=save]")
-    await question.locator(".el-button--primary").click()
+    await confirm(page)
     await expect(page.locator("[data-test=state]")).to_have_text("与生效版本一致")
     assert (await root.get("/config/queues"))["text"] == before["text"]

@@ -42,7 +42,9 @@ async def test_a_consent_is_given_and_withdrawn_and_the_ledger_keeps_both(
     await expect(cell).to_have_attribute("data-state", "")
     said = {"channel": "any", "purpose": "marketing", "granted": True, "source": "订阅表"}
     await boss.post(f"/customers/{anna}/consents", said)
-    await page.click("[data-test=part-history]")
+    history = page.locator("[data-test=part-history]")
+    await history.click()
+    await expect(history).to_have_attribute("aria-selected", "true")
     await page.click("[data-test=part-consents]")
     for channel in ("phone", "sms", "email"):
         of_channel = page.locator(f"[data-test=consent-{channel}-marketing]")

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 from sim.house import House
 from sim.lab import Lab
 from sim.phones.softphone import PhoneProcess, answer_policy
-from tests.web.test_workspace import AGENT, BOSS, DID, QUEUES, fits, log_in, open_page
+from tests.web.test_workspace import AGENT, BOSS, DID, QUEUES, confirm, fits, log_in, open_page
 
 pytestmark = pytest.mark.browser
 
@@ -57,7 +57,7 @@ async def test_listen_whisper_take_over_and_hold(house: House, chromium: Browser
             await wall.screenshot(path=f"{SHOTS}/supervise_menu.png")
         await wall.locator("[data-test=supervise-monitor]").click()
         await wall.locator(".el-message-box input").fill("1002")
-        await wall.locator(".el-message-box .el-button--primary").click()
+        await confirm(wall)
         await boss_phone.wait_for("connected")
         await expect(menu).to_have_attribute("data-mode", "monitor")
         await menu.click()
@@ -68,7 +68,7 @@ async def test_listen_whisper_take_over_and_hold(house: House, chromium: Browser
         await wall.locator(".el-message-box input").fill("客户要求")
         if SHOTS:
             await wall.screenshot(path=f"{SHOTS}/take_over.png")
-        await wall.locator(".el-message-box .el-button--primary").click()
+        await confirm(wall)
         await phone.wait_for("disconnected")
         state = wall.locator("[data-test=interaction]")
         await expect(state).to_have_attribute("data-state", "taken_over")

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from playwright.async_api import Browser, expect
 from sim.house import House
 from sim.lab import Lab
 from tests.web.test_administration import ADMIN, shot
-from tests.web.test_workspace import BOSS, QUEUES, fits, log_in, open_page
+from tests.web.test_workspace import BOSS, QUEUES, confirm, fits, log_in, open_page
+from tests.whole.watch import PATIENCE_S
 
 pytestmark = pytest.mark.browser
 
@@ -37,7 +39,7 @@ class Receiver:
 
     async def next(self, secret: str) -> str:
         """The event that comes next, its signature checked."""
-        body, signature = await asyncio.wait_for(self.came.get(), 10)
+        body, signature = await asyncio.wait_for(self.came.get(), PATIENCE_S)
         at, mac = (part.partition("=")[2] for part in signature.split(","))
         made = hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256)
         assert hmac.compare_digest(made.hexdigest(), mac)
@@ -77,8 +79,6 @@ async def test_a_webhook_is_made_told_given_up_on_and_sent_again(
     # made for two events; an address that cannot be one is refused in Chinese words
     await page.click("[data-test=add-hook]")
     await page.fill("[data-test=hook-url]", "http://a:b@127.0.0.1/")
-    # a click on what still slides in may begin on one thing and end on another
-    await expect(page.locator(".el-drawer-fade-enter-active")).to_have_count(0)
     await page.click("[data-test=event-all]")
     await page.click("[data-test='event-customer.created']")
     await page.click("[data-test='event-task.created']")
@@ -115,10 +115,14 @@ async def test_a_webhook_is_made_told_given_up_on_and_sent_again(
 
     # a new secret is in force at once
     await page.click("[data-test=renew-secret]")
-    await page.locator(".el-message-box .el-button--primary").click()
+    await confirm(page)
     shown = page.locator("[data-test=secret]")
     await expect(shown).not_to_have_text(secret)
     renewed = await shown.inner_text()
+    # the list is read again after it: what is changed below comes after that
+    await expect(page.locator("[data-test=renew-secret]")).not_to_have_class(
+        re.compile("is-loading")
+    )
     await page.click("[data-test=test-hook]")
     assert await receiver.next(renewed) == "webhook.test"
 
@@ -142,7 +146,7 @@ async def test_a_webhook_is_made_told_given_up_on_and_sent_again(
     await expect(other.locator("[data-test=delivery]").first).to_contain_text("Delivered")
     await shot(other, "webhook-en")
     await other.click("[data-test=remove-hook]")
-    await other.locator(".el-message-box .el-button--primary").click()
+    await confirm(other)
     await expect(other.locator("[data-test=hook-row]")).to_have_count(0)
     assert (await root.get("/webhooks"))["items"] == []
     third = await open_page(chromium, house, "en")

@@ -13,11 +13,11 @@ from playwright.async_api import Browser, Page, expect
 from sim.house import House, User
 from sim.lab import Lab
 from sim.phones.softphone import PhoneProcess, refuse_policy, tone
-from tests.whole.watch import until
+from tests.whole.watch import PATIENCE_S, until
 
 pytestmark = pytest.mark.browser
 
-DID, SLOW_MS = "88889999", 20_000
+DID = "88889999"
 AGENT = User(
     username="li", role="agent", password="correct horse 1", agent="lina", display_name="李娜"
 )
@@ -52,9 +52,13 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 async def open_page(browser: Browser, house: House, language: str) -> Page:
-    context = await browser.new_context(locale=language, viewport={"width": 1280, "height": 800})
+    """A page of its own that nobody is logged in to yet. Nothing in it slides or fades: a click
+    on what still moves may begin on one thing and end on another."""
+    context = await browser.new_context(
+        locale=language, viewport={"width": 1280, "height": 800}, reduced_motion="reduce"
+    )
     page = await context.new_page()
-    page.set_default_timeout(SLOW_MS)
+    page.set_default_timeout(PATIENCE_S * 1000)
     await page.goto(house.url)
     return page
 
@@ -64,6 +68,13 @@ async def log_in(page: Page, user: User) -> None:
     await page.fill("#password", user.password)
     await page.keyboard.press("Enter")
     await page.locator("nav").wait_for()
+
+
+async def confirm(page: Page) -> None:
+    """Say yes in the message box, and see it go: the next one is not mistaken for it."""
+    box = page.locator(".el-message-box")
+    await box.locator(".el-button--primary").click()
+    await expect(box).to_have_count(0)
 
 
 async def fits(page: Page) -> bool:
@@ -121,8 +132,11 @@ async def test_an_agent_takes_a_call(house: House, chromium: Browser) -> None:
     await expect(page.get_by_text("有效线索")).to_be_visible()
 
     client = await house.login("boss")
+    # the details are read once, when they are opened: the recording has to be there by then
     [record] = await until(
-        client, "/contact-records", lambda items: [one["disposition"] for one in items] == ["tip"]
+        client,
+        "/contact-records",
+        lambda items: [one["recording"] and one["disposition"] for one in items] == ["tip"],
     )
     assert record["notes"] == "读者提供了照片"
 
@@ -130,7 +144,7 @@ async def test_an_agent_takes_a_call(house: House, chromium: Browser) -> None:
     await boss.locator("[data-test=record]").click()
     await boss.locator(".player .play").click()
     # the position moves only when sound comes through the range requests
-    await expect(boss.locator(".player .time").first).to_have_text("0:01")
+    await expect(boss.locator(".player .time").first).to_have_text(re.compile("0:0[1-9]"))
     assert await fits(boss)
 
 
@@ -144,5 +158,5 @@ async def test_the_page_comes_back_after_the_daemon_was_killed(
     await house.kill_daemon()
     await expect(badge).to_have_text("Reconnecting…")
     await house.start_daemon()
-    await expect(badge).to_have_text("Live", timeout=SLOW_MS)
+    await expect(badge).to_have_text("Live")
     await expect(page.locator("[data-test=waiting]")).to_be_visible()
