@@ -34,7 +34,7 @@ FEATURE_CODES = {
     "cancel": "*0",
 }
 
-READY_S = 30.0
+READY_S = 60.0
 STOP_S = 35.0
 
 

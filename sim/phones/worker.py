@@ -113,7 +113,7 @@ class Worker:
 
         heapq.heappush(self._timers, (time.monotonic() + delay_s, next(self._ties), guarded))
 
-    def tell_when_whole(self, number: int, path: str, tries: int = 100) -> None:
+    def tell_when_whole(self, number: int, path: str, tries: int = 500) -> None:
         """Say ``recorded`` once the file is whole.
 
         Since pjproject 2.15 the conference bridge destroys a port at its next tick, in another

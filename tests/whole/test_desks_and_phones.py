@@ -42,7 +42,7 @@ async def ring_past_ctid(stage: Stage, phone: str) -> None:
         f"Action: Originate\r\nChannel: PJSIP/{phone}\r\nApplication: Wait\r\nData: 60",
     ):
         writer.write(f"{action}\r\n\r\n".encode())
-        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
         assert b"Response: Success" in answer
     writer.close()
 

@@ -170,6 +170,15 @@ async def proxy(world: World) -> AsyncIterator[FaultProxy]:
     await proxy.close()
 
 
+@pytest.fixture
+async def outside(world: World) -> AsyncIterator[HandPhones]:
+    """The far end of the trunk."""
+    phones = HandPhones((world.info.sip_host, world.info.sip_port))
+    phones.host, phones.port = world.info.trunk_host, world.info.trunk_port
+    async with phones:
+        yield phones
+
+
 def reconnected(switch: AsteriskSwitch) -> asyncio.Event:
     back = asyncio.Event()
     switch.on_reconnect(back.set)

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, TypeVar
 
 from routing.facts import Fact
+from sim.phones.sipmsg import Message
 from sim.phones.udp import AgentPool, UdpCall
 
 F = TypeVar("F", bound=Fact)
@@ -23,6 +24,14 @@ class HandPhones(AgentPool):
         self.pbx = pbx or ("127.0.0.1", 5060)
         self.came: asyncio.Queue[UdpCall] = asyncio.Queue()
         self.on_call = self.came.put_nowait
+
+    def _invited(self, request: Message, source: tuple[str, int]) -> None:
+        super()._invited(request, source)
+        call = self.calls.get(request.call_id)
+        if call is not None:
+            # as phones do: what nobody has heard of cannot be cancelled (RFC 3261 section 9.1), and
+            # would be sent again for half a minute, to the phones of the tests that follow
+            self._reply(call, 100, "Trying", source)
 
     async def next_call(self, timeout_s: float = PATIENCE_S) -> UdpCall:
         """The next INVITE."""

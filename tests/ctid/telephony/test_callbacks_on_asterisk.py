@@ -22,15 +22,6 @@ pytestmark = pytest.mark.asterisk
 CUSTOMER = "13900139000"
 
 
-@pytest.fixture
-async def outside(world: World) -> AsyncIterator[HandPhones]:
-    """The far end of the trunk."""
-    phones = HandPhones((world.info.sip_host, world.info.sip_port))
-    phones.host, phones.port = world.info.trunk_host, world.info.trunk_port
-    async with phones:
-        yield phones
-
-
 async def ring_agents(world: World, interaction: InteractionId, *phones: str) -> OfferId:
     offer = OfferId(f"{interaction}.o{next(world.numbers)}")
     await world.switch.execute(
@@ -133,7 +124,7 @@ async def test_several_agents_ring_and_one_answers(world: World, outside: HandPh
     offer = await ring_agents(world, interaction, "1001", "1002")
     legs = await world.phones.next_calls(2)
     for leg in legs.values():
-        world.phones.ringing(leg)  # without it there is nothing to cancel (RFC 3261 section 9.1)
+        world.phones.ringing(leg)
     world.phones.answer(legs["1002"])
     await world.facts.next(f.OfferAnswered, offer=offer, agent="agent-1002")
     await asyncio.wait_for(legs["1001"].ended.wait(), PATIENCE_S)
@@ -176,10 +167,10 @@ async def test_the_customer_declines(
     outside.refuse_call(customer, status, "No")
     failed = await world.facts.next(f.CustomerCallFailed, interaction=interaction)
     assert failed.cause == cause
-    # told when the PBX has let the agent's leg go; the BYE comes on a way of its own
-    assert not world.switch._board.legs
-    assert await world.switch.live_calls() == []
+    # the PBX tells the agent's phone on a way of its own
     await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
+    await until(lambda: not world.switch._board.legs)
+    assert await world.switch.live_calls() == []
     assert "AgentHungUp" not in world.facts.kinds()
 
 

@@ -14,7 +14,7 @@ from routing import commands as c
 from routing import facts as f
 from routing.ids import RecordingId, StepId
 from tests.ctid.telephony.conftest import World, until
-from tests.ctid.telephony.hand_phones import PATIENCE_S
+from tests.ctid.telephony.hand_phones import PATIENCE_S, HandPhones
 
 pytestmark = pytest.mark.asterisk
 
@@ -349,11 +349,12 @@ async def test_a_voice_message_is_taken(world: World) -> None:
 # --- outside lines, refusals ----------------------------------------------------------------------
 
 
-async def test_an_outside_number_that_nobody_answers(world: World) -> None:
+async def test_an_outside_number_that_nobody_answers(world: World, outside: HandPhones) -> None:
     _, interaction = await world.arrive()
     await world.switch.execute(
         c.SendTo(interaction=interaction, number="02012345678", ring_timeout_s=1.0)
     )
+    outside.ringing(await outside.next_call())
     ended = await world.facts.next(f.ExternalEnded, interaction=interaction)
     assert ended.answered is False
 
