@@ -29,7 +29,7 @@ def add(journal: Journal, count: int, **data: Any) -> None:
 
 
 async def written(journal: Journal, seq: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while journal.written_seq < seq:  # noqa: ASYNC110 - the journal's own task must do it
             await asyncio.sleep(0.001)
 
@@ -171,7 +171,7 @@ async def test_a_failing_disk_is_reported_and_nothing_is_lost(store: Store) -> N
     async with running(journal):
         add(journal, 3)
         journal.put_live("agent", "a", {"n": 1})
-        await asyncio.wait_for(failed.wait(), 5)
+        await asyncio.wait_for(failed.wait(), 30)
         journal.put_live("agent", "a", {"n": 2})
         await store.db.write(lambda conn: conn.execute("DROP TRIGGER full") and None)
         await written(journal, 3)

@@ -248,7 +248,7 @@ async def test_the_dispatcher_wakes_when_nudged(store: Store) -> None:
         await asyncio.sleep(0)
         await store.create_customer(SYSTEM, {"name": "甲"}, 1.0)
         sender.nudge()
-        await asyncio.wait_for(receiver.arrived.wait(), 5)
+        await asyncio.wait_for(receiver.arrived.wait(), 30)
         running.cancel()
 
 

@@ -91,7 +91,7 @@ async def test_a_webhook_is_signed_and_names_no_person(house: House, receiver: R
     now = house.clock.now_s()
     hook = await house.store.write(webhooks.create, SYSTEM, receiver.url, ["*"], now)
     row = await customer(house, "王小明")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         _, body, signature = await receiver.came.get()
     told = json.loads(body)
     assert (told["event"], told["data"]) == ("customer.created", {"customer": row["id"]})
@@ -109,7 +109,7 @@ async def test_a_refusal_and_a_redirect_are_tried_again_later(
     elsewhere = receiver.url.replace("/hook", "/inside")
     receiver.answers = [web.Response(status=302, headers={"Location": elsewhere})]
     await customer(house, "王小明")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         path, _, _ = await receiver.came.get()
         assert path == "/hook"
         while True:
@@ -130,13 +130,14 @@ async def test_a_reminder_comes_to_its_owner_alone(house: House) -> None:
     given = {"title": "回访", "owner": "amy", "remind_at": now + 0.2, "due_at": now + 60}
     task = await house.store.write(tasks.create, SYSTEM, given, now)
     house.duties.nudge()
-    piece = await amy.take(5)
+    piece = await amy.take(30)
     assert piece is not None
     assert f'"task":"{task["id"]}"' in piece.decode()
     assert await bob.take(0.1) == b""
 
 
 async def test_an_erased_person_s_audio_goes_also_after_a_crash(house: House) -> None:
+    await house.duties.close()  # they would do it, too
     row = await customer(house, "王小明")
     file = house.plan.library_dir / "2023" / "r.wav"
     file.parent.mkdir(parents=True)
@@ -183,7 +184,7 @@ async def test_an_erasure_that_a_port_failed_is_tried_again(
     done = await privacy.erase(house.store.db, SYSTEM, row["id"], "asked", now, ports=[port])
     assert not done["finished"]
     house.duties.nudge()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await port.done.wait()
 
 

@@ -40,7 +40,7 @@ async def run(client: Any, file: Any, **more: Any) -> Any:
         path = f"/imports/uploads/{file['id']}/run"
         status, data, _ = await client.call("POST", path, body)
         assert status == 200, data
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 line = await stream.content.readline()
                 if line.startswith(b"data:") and file["id"].encode() in line:

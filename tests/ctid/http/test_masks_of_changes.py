@@ -226,9 +226,13 @@ class Heard:
         self.raw += piece
         self._more.set()
 
+    def _whole(self) -> bytes:
+        """What has come up to its end."""
+        return self.raw.rpartition(b"\n\n")[0]
+
     async def until(self, *events: str) -> None:
-        async with asyncio.timeout(10):
-            while not all(f"event: {one}\n".encode() in self.raw for one in events):
+        async with asyncio.timeout(30):
+            while not all(f"event: {one}\n".encode() in self._whole() for one in events):
                 self._more.clear()
                 await self._more.wait()
 

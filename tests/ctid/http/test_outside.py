@@ -34,7 +34,7 @@ def built(tmp_path: Path) -> Path:
 async def fetch(site: Any, path: str, method: str = "GET") -> tuple[int, Any, bytes]:
     """With the path exactly as written."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.server.port)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         raw = await reader.read()
     writer.close()

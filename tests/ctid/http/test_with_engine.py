@@ -111,7 +111,7 @@ class Person:
 
     async def until(self, event: str, **values: Any) -> Any:
         """The next event of this kind with these values."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 block = (await self.stream.content.readuntil(b"\n\n")).decode()
                 fields = dict(x.split(": ", 1) for x in block.strip().split("\n") if ": " in x)
