@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from ctid.tasks import cancel_and_wait, spawn
 from ctid.telephony.asterisk.ami import BACKOFF_CAP_S, AmiLink, AmiSettings, backoff_s
 from ctid.telephony.asterisk.ami_protocol import AmiConnection, AmiError, parse_event
 from ctid.telephony.asterisk.encode import EncodeError
@@ -34,6 +35,7 @@ class FakePbx:
         self.server: asyncio.Server | None = None
         self.port = 0
         self.heard = asyncio.Event()  # anything but what every log-in needs
+        self.left = asyncio.Event()  # who was here has come again
 
     async def start(self) -> None:
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", self.port)
@@ -41,6 +43,8 @@ class FakePbx:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
+        if len(self.writers) > 1:
+            self.left.set()
         writer.write(self.banner)
         try:
             while True:
@@ -102,7 +106,7 @@ class House:
         self.events.put_nowait(dict(event))  # type: ignore[call-overload]
 
     async def next_event(self) -> dict[str, str]:
-        return await asyncio.wait_for(self.events.get(), 5)
+        return await asyncio.wait_for(self.events.get(), 30)
 
 
 @pytest.fixture
@@ -110,7 +114,7 @@ async def house() -> AsyncIterator[House]:
     pbx = FakePbx()
     await pbx.start()
     house = House(pbx)
-    await asyncio.wait_for(house.link.start(), 5)
+    await asyncio.wait_for(house.link.start(), 30)
     yield house
     await house.link.close()
     pbx.close()
@@ -142,6 +146,7 @@ async def test_a_late_answer_disturbs_nobody(house: House) -> None:
     house.pbx.answer = lambda _: None
     with pytest.raises(AmiError):
         await house.link.action("Hangup", {"Channel": "PJSIP/1"}, timeout_s=0.05)
+    await asyncio.wait_for(house.pbx.heard.wait(), 30)
     late = house.pbx.actions("Hangup")[0]["ActionID"]
     house.pbx.say(f"Response: Success\r\nActionID: {late}\r\n\r\n".encode())
     house.pbx.answer = lambda _: "Response: Success\r\nPing: Pong\r\n"
@@ -153,12 +158,12 @@ async def test_a_broken_connection_fails_what_waits_and_repeats_nothing(house: H
     waiting = asyncio.ensure_future(  # noqa: TID251
         house.link.action("Originate", {"Channel": "PJSIP/1"})
     )
-    await asyncio.wait_for(house.pbx.heard.wait(), 5)
+    await asyncio.wait_for(house.pbx.heard.wait(), 30)
     house.pbx.writers[-1].transport.abort()
     with pytest.raises(AmiError) as caught:
         await waiting
     assert caught.value.unknown
-    await asyncio.wait_for(house.again.wait(), 5)
+    await asyncio.wait_for(house.again.wait(), 30)
     assert house.down.is_set()
     house.pbx.answer = lambda _: "Response: Success\r\n"
     await house.link.action("Ping")
@@ -201,7 +206,7 @@ async def test_events_that_nobody_wants_are_not_handed_on(house: House) -> None:
 )
 async def test_garbage_ends_the_connection_and_it_is_made_anew(house: House, noise: bytes) -> None:
     house.pbx.say(noise)
-    await asyncio.wait_for(house.again.wait(), 5)
+    await asyncio.wait_for(house.again.wait(), 30)
     assert (await house.link.action("Ping")).success
 
 
@@ -229,10 +234,12 @@ async def start_and_read_log(pbx: FakePbx, *, up: bool) -> list[str]:
     house = House(pbx)
     with capture_logs() as logs:
         if up:
-            await asyncio.wait_for(house.link.start(), 5)
+            await asyncio.wait_for(house.link.start(), 30)
         else:
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(house.link.start(), 0.3)
+            starting = spawn(house.link.start(), name="start")
+            await asyncio.wait_for(pbx.left.wait(), 30)
+            assert not starting.done()
+            await cancel_and_wait(starting)
     await house.link.close()
     pbx.close()
     return [f"{entry['event']} {entry.get('rights', '')} {entry.get('hint', '')}" for entry in logs]
