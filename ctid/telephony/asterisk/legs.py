@@ -87,6 +87,7 @@ class Call:
     handed: AgentLeg | None = None  # who has it since a phone handed it over, until NameLeg
     outside: bool = False  # handed over to somebody who is no agent
     moving: bool = False  # a phone has sent it on; it knocks again
+    ahead: int = 0  # such transfers that its session has told before AMI
     swapped: bool = False  # its session was left with a dead channel: it is elsewhere on the PBX
     fetch: Fetch | None = None  # to be taken back from there, once it has been swapped in
     dialled: tuple[str, bool] | None = None  # what was dialled for it, and whether outside

@@ -36,11 +36,29 @@ def blind_transfer(board: Board, event: Event) -> Result:
     call = board.calls.get(event.get("TransfereeUniqueid", ""))
     if call is None or event.get("Result") != "Success" or event.get("Context") != CONTEXT:
         return []
-    return sent_on(call)
+    return _told_by_ami(call)
 
 
 def sent_on(call: Call) -> Result:
-    """The caller will knock again, with what was dialled for it. Told once."""
+    """The caller's session sees that the caller will knock again, with what was dialled for it.
+
+    AMI tells it, too, on another connection: before, or even after the caller has knocked. Whoever
+    is second says nothing.
+    """
+    told = _sent_on(call)
+    if told:
+        call.ahead += 1
+    return told
+
+
+def _told_by_ami(call: Call) -> Result:
+    if call.ahead:
+        call.ahead -= 1
+        return []
+    return _sent_on(call)
+
+
+def _sent_on(call: Call) -> Result:
     if call.moving or call.over:
         return []
     call.moving = True
@@ -87,7 +105,7 @@ def attended_transfer(board: Board, event: Event) -> Result:
         if own is not None:
             own.moving = True  # its session holds the other's channel now: not to be touched
         call.fetch = Fetch(number=number, outside=outside)
-        return [*result, *sent_on(call), *fetched(call)]
+        return [*result, *_told_by_ami(call), *fetched(call)]
     uniqueid, channel = event.get(f"{other}Uniqueid", ""), event.get(f"{other}Channel", "")
     return result + _handed_over(board, call, uniqueid, channel, "" if not outside else number)
 

@@ -17,6 +17,7 @@ from tests.ctid.telephony.traces import FOLDER, replay
 pytestmark = pytest.mark.unit
 
 TRACES = sorted(FOLDER.glob("*.txt"))
+BLIND = sorted(FOLDER.glob("phone-blind-*.txt"))
 OUT_OF_CONFERENCE = FOLDER / "phone-attended-out-of-conference.txt"
 CONVERSATION = {
     "OfferRinging",
@@ -75,6 +76,21 @@ def test_lost_doubled_and_late_events_never_contradict(path: Path, data: st.Data
     assert kinds.count("OfferAnswered") + kinds.count("OfferEnded") <= offers
     had = kinds.count("OfferAnswered") + kinds.count("HandedOver")
     assert kinds.count("AgentHungUp") + kinds.count("ExternalEnded") <= had
+
+
+@pytest.mark.parametrize("path", BLIND, ids=lambda p: p.stem)
+def test_a_blind_transfer_is_told_once_also_when_ami_is_behind_the_caller(path: Path) -> None:
+    """The caller knocks again on a connection of its own: AMI's word on it may come afterwards."""
+    blocks = path.read_text().strip().split("\n\n")
+    told = next(n for n, block in enumerate(blocks) if block.startswith("Event: BlindTransfer"))
+    knocked = blocks.index("> knock-again")
+    answered = next(n for n in range(knocked, len(blocks)) if "Event: DialEnd" in blocks[n])
+    for until in range(knocked + 1, answered + 2):
+        within = blocks[told:until]
+        behind = sorted(within, key=lambda block: block.startswith("Event:"))
+        got, wanted, board = replay("\n\n".join([*blocks[:told], *behind, *blocks[until:]]))
+        assert got == wanted, behind
+        assert not board.calls
 
 
 @pytest.mark.parametrize("path", TRACES, ids=lambda p: p.stem)
