@@ -16,5 +16,6 @@ export default defineConfig({
     chunkSizeWarningLimit: 900,
   },
   server: { host: '127.0.0.1', proxy: { '/api': { target: backend } } },
-  test: { environment: 'happy-dom', include: ['tests/**/*.test.ts'] },
+  // How long a test may take is no part of what it says: the machine may be slow.
+  test: { environment: 'happy-dom', include: ['tests/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
 })

@@ -80,10 +80,15 @@ export const useSession = defineStore('session', () => {
     )
   }
 
+  /** Counts the questions for the choices: only the answer to the newest is taken. */
+  let asking = 0
+
   /** The choices, read anew: somebody changed the configuration or a dictionary. */
   async function renewConfig(): Promise<void> {
+    const mine = ++asking
     try {
-      config.value = await api.uiConfig()
+      const now = await api.uiConfig()
+      if (mine === asking) config.value = now
     } catch (error) {
       // What was known stays on show; the next news tries again.
       if (!(error instanceof ApiError)) throw error
