@@ -16,7 +16,7 @@ from tests.web.test_workspace import AGENT, BOSS, QUEUES, fits, log_in, open_pag
 
 pytestmark = pytest.mark.browser
 
-PAST = "2026-01-31T08:00:00Z"
+PAST = "2020-01-31T08:00:00Z"
 
 
 @pytest.fixture
