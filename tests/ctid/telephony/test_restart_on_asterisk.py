@@ -53,6 +53,8 @@ async def test_a_conversation_goes_on_through_a_restart_and_its_end_is_told(
 ) -> None:
     call, interaction = await world.arrive()
     leg = await world.connect(interaction, "1001", recording=f"{interaction}.r1")
+    # MixMonitor makes its file with the first voice; by it the recording is known again
+    await until((world.recordings / f"{interaction}.r1.raw").exists)
     (live,) = await restart(world)
     assert (live.agent, live.agent_phone, live.controlled) == (None, "1001", False)
     world.switch.known({interaction: AgentId("agent-1001")})
