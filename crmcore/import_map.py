@@ -43,16 +43,25 @@ _HEADERS = {
     "postcode": "postcode zip 邮编 邮政编码",
 }
 _BY_HEADER = {word: name for name, words in _HEADERS.items() for word in words.split()}
-_CUSTOM = re.compile(r"^custom\.[a-z][a-z0-9_-]*$")
+_CUSTOM = "custom."
 _LIST = re.compile(r"[,，;；、|]")
 _DATE = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?$")
+
+
+def is_field(name: str) -> bool:
+    """Whether a column can be mapped to ``name``."""
+    return name in FIELDS or _is_custom(name)
+
+
+def _is_custom(name: str) -> bool:
+    return name.startswith(_CUSTOM) and name != _CUSTOM and name.isprintable()
 
 
 def guess(header: list[str]) -> list[str]:
     """For each column the field it looks like, or an empty text."""
     found = []
     for cell in header:
-        if _CUSTOM.match(cell):  # as :func:`heading` says it
+        if _is_custom(cell):  # as :func:`heading` says it
             found.append(cell)
             continue
         word = re.sub(r"[\s_\-*:：()（）]+", "", cell).casefold().rstrip("0123456789")
@@ -62,8 +71,8 @@ def guess(header: list[str]) -> list[str]:
 
 def heading(name: str, *, chinese: bool) -> str:
     """What stands above the column of a field, such that :func:`guess` finds the field again."""
-    words = _HEADERS.get(name, name).split() or [""]
-    return next((word for word in words if not word.isascii()), name) if chinese else words[0]
+    words = _HEADERS[name].split() if name in _HEADERS else [name]
+    return next((word for word in words if not (chinese and word.isascii())), name)
 
 
 def values(row: list[str], mapping: list[str], plan: NumberPlan) -> Row:
@@ -91,8 +100,8 @@ def values(row: list[str], mapping: list[str], plan: NumberPlan) -> Row:
         elif name == "birthday":
             date = _DATE.match(cell)
             given[name] = f"{date[1]}-{int(date[2]):02d}-{int(date[3]):02d}" if date else cell
-        elif name.startswith("custom."):
-            custom[name.removeprefix("custom.")] = cell
+        elif name.startswith(_CUSTOM):
+            custom[name.removeprefix(_CUSTOM)] = cell
         else:
             given[name] = cell
     if points:

@@ -18,7 +18,7 @@ Language = Literal["en", "zh-CN"]
 _FIRST = {"en": ("line", "problem"), "zh-CN": ("行", "问题")}
 _CONTACT_POINT = {"en": "contact point", "zh-CN": "联系方式"}
 _BETWEEN = {"en": (": ", "; "), "zh-CN": ("：", "；")}
-WORDS_ZH = {
+_WORDS_ZH = {
     "required": "不能为空",
     "choice": "不在可选范围内",
     "mail": "不是邮箱地址",
@@ -48,8 +48,8 @@ def table(mapping: list[str], rows: Iterable[dict[str, Any]], language: Language
 
 def _sentence(problem: dict[str, Any], language: Language, of_field: str) -> str:
     words = problem["detail"]
-    if language == "zh-CN" and problem["code"] in WORDS_ZH:
-        words = WORDS_ZH[problem["code"]].format(**problem["params"])
+    if language == "zh-CN" and problem["code"] in _WORDS_ZH:
+        words = _WORDS_ZH[problem["code"]].format(**problem["params"])
     field = problem["field"].partition(".")[0]
     if field == "contact_points":
         named = _CONTACT_POINT[language]

@@ -172,15 +172,11 @@ async def run_import(call: Call) -> Result:
     """All or nothing; one import at a time. The event `import` tells how far it is."""
     body = call.body(RunBody)
     mapping, mode = body.mapping, body.mode
-    wrong = [n for n in mapping if n and n not in import_map.FIELDS and not _custom(n)]
+    wrong = [name for name in mapping if name and not import_map.is_field(name)]
     if wrong or not any(mapping):
         raise crm.invalid_field("mapping", f"unknown fields {wrong}; map at least one column")
     actor = actor_of(call)
     return call.context.imports.run(actor, call.path_id(), mapping, mode).shape(actor)
-
-
-def _custom(name: str) -> bool:
-    return name.startswith("custom.") and len(name) > 7 and name.isprintable()
 
 
 async def import_fields(call: Call) -> Result:

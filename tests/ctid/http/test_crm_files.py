@@ -280,7 +280,7 @@ async def test_what_was_refused_is_told_in_the_readers_language_and_can_be_impor
     assert (await sue.call("GET", "/imports/999/errors"))[0] == 404
 
 
-@pytest.mark.parametrize("name", import_map.FIELDS)
+@pytest.mark.parametrize("name", [*import_map.FIELDS, "custom.region", "custom.发行 区"])
 def test_each_heading_is_recognised_again(name: str) -> None:
     headings = [import_map.heading(name, chinese=chinese) for chinese in (False, True)]
     assert import_map.guess(headings) == [name, name]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ctid.tasks import spawn
+from ctid.telephony.asterisk import callbacks
 from ctid.telephony.port import SwitchError
 from routing import commands as c
 from routing import facts as f
@@ -158,18 +159,23 @@ async def test_an_unregistered_phone_ends_the_offer(world: World, outside: HandP
 
 @pytest.mark.parametrize(("status", "cause"), [(486, 17), (603, 21), (404, 1), (503, 34)])
 async def test_the_customer_declines(
-    world: World, outside: HandPhones, status: int, cause: int
+    world: World,
+    outside: HandPhones,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    cause: int,
 ) -> None:
+    monkeypatch.setattr(callbacks, "LEG_S", 3600)  # only the leg's own end frees the phone
     interaction = name(world)
     leg = await agent_answers(world, interaction)
     await call_customer(world, interaction, "agent-1001")
     customer = await outside.next_call()
     outside.refuse_call(customer, status, "No")
     failed = await world.facts.next(f.CustomerCallFailed, interaction=interaction)
+    assert not world.switch._board.legs, "told before the agent's phone is free"
     assert failed.cause == cause
     # the PBX tells the agent's phone on a way of its own
     await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
-    await until(lambda: not world.switch._board.legs)
     assert await world.switch.live_calls() == []
     assert "AgentHungUp" not in world.facts.kinds()
 
@@ -207,8 +213,9 @@ async def test_the_agent_hangs_up_while_the_customer_rings(
 
 @pytest.mark.parametrize("first", ["agent", "customer"])
 async def test_a_release_while_the_customer_rings(
-    world: World, outside: HandPhones, first: str
+    world: World, outside: HandPhones, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
+    monkeypatch.setattr(callbacks, "LEG_S", 3600)
     interaction = name(world)
     leg = await agent_answers(world, interaction) if first == "agent" else None
     await call_customer(world, interaction, "agent-1001" if leg else "")
@@ -216,6 +223,7 @@ async def test_a_release_while_the_customer_rings(
     outside.ringing(customer)
     await world.switch.execute(c.Release(interaction=interaction))
     await world.facts.next(f.CallerHungUp, interaction=interaction)
+    assert not world.switch._board.legs, "told before the agent's phone is free"
     await asyncio.wait_for(customer.ended.wait(), PATIENCE_S)
     if leg is not None:
         await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
