@@ -159,10 +159,15 @@ async def nothing_left(house: House) -> None:
     """No channel, no live interaction, no agent who is held by anything. Raises AssertionError."""
     admin = await house.login("admin")
     await until(admin, "/interactions?state=live", lambda items: not items)
-    async with asyncio.timeout(6):
-        # nothing tells that Asterisk has forgotten a channel but its list
-        while await _channels(house):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    try:
+        async with asyncio.timeout(6):
+            # nothing tells that Asterisk has forgotten a channel but its list
+            while "0 active channels" not in await _cli(house, "core show channels"):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    except TimeoutError as error:
+        for said in ("core show channels concise", "bridge show all", "pjsip show channels"):
+            error.add_note(await _cli(house, said))
+        raise
     held = [
         a["id"]
         for a in (await admin.get("/agents"))["items"]
@@ -171,6 +176,5 @@ async def nothing_left(house: House) -> None:
     assert not held
 
 
-async def _channels(house: House) -> bool:
-    said = await asyncio.to_thread(house.lab.cli, "core show channels")
-    return "0 active channels" not in said
+async def _cli(house: House, command: str) -> str:
+    return await asyncio.to_thread(house.lab.cli, command)

@@ -372,7 +372,12 @@ class Caller:
         self._desk.tell(translate.free_again(self.call))
 
     async def _connect(self, command: _Connect) -> None:
-        await self._make_way()
+        try:
+            await self._make_way()
+        except AgiError:
+            if command.channel:  # else it would sit there with nobody
+                self._desk.withdraw(command.channel)
+            raise
         self._talked = True
         # asked last: what has happened while way was made counts
         if not command.joined():

@@ -115,6 +115,7 @@ class Board:
         self._phones: dict[PhoneId, int] = {}
         self._leaving: dict[PhoneId, int] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._early: OrderedDict[str, None] = OrderedDict()
 
     def add_call(self, call: Call) -> None:
         self.calls[call.uniqueid] = call
@@ -135,9 +136,15 @@ class Board:
         _count_down(self._phones, leg.phone)
 
     def note_end(self, uniqueid: str) -> None:
-        self._ended[uniqueid] = None
-        if len(self._ended) > MAX_ENDED:
-            self._ended.popitem(last=False)
+        _remember(self._ended, uniqueid)
+
+    def note_early_request(self, uniqueid: str) -> None:
+        """The far end of a channel that nobody knows (yet) has hung up."""
+        _remember(self._early, uniqueid)
+
+    def early_request(self, uniqueid: str) -> bool:
+        """Whether the far end had hung up before the channel was known; told once."""
+        return self._early.pop(uniqueid, self) is None
 
     def has_ended(self, uniqueid: str) -> bool:
         return uniqueid in self._ended
@@ -157,6 +164,12 @@ class Board:
     def may_be_leaving(self, phone: PhoneId) -> bool:
         """Whether ``phone`` may not have put down its last call yet."""
         return phone in self._leaving or phone in self._phones
+
+
+def _remember(ends: OrderedDict[str, None], uniqueid: str) -> None:
+    ends[uniqueid] = None
+    if len(ends) > MAX_ENDED:
+        ends.popitem(last=False)
 
 
 def _count_down(counts: dict[PhoneId, int], phone: PhoneId) -> None:

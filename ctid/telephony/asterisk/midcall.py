@@ -165,12 +165,14 @@ class Midcall:
 
             caller.when_free(free)
         else:
-            caller.when_free(lambda: self._join_outside(call, caller, handed.channel))
+            self._join_outside(call, caller, handed.channel)
 
     def _join_outside(self, call: Call, caller: Caller, channel: str) -> None:
         def joined() -> bool:
-            call.outside = True  # its end is told when the session is free
-            return not call.gone
+            call.outside = not call.gone  # its end is told when the session is free
+            if call.gone:
+                self._facts.withdraw(channel)  # no Dial takes it down with the caller
+            return call.outside
 
         caller.connect(channel, joined, lambda: None)
 

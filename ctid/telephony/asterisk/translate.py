@@ -262,7 +262,11 @@ def hangup_request(board: Board, event: Event) -> Result:
         # of a customer who was not reached the end of the channel is enough
         return [] if call.absent else caller_gone(call, _cause(event))
     leg = board.legs.get(uniqueid)
-    return _leg_over(leg, _cause(event), asked=True) if leg is not None else []
+    if leg is None:
+        # a phone that declines at once may be faster than the DialBegin of its leg (measured)
+        board.note_early_request(uniqueid)
+        return []
+    return _leg_over(leg, _cause(event), asked=True)
 
 
 def hangup(board: Board, event: Event) -> Result:
@@ -275,6 +279,7 @@ def hangup(board: Board, event: Event) -> Result:
 
 
 def _gone(board: Board, uniqueid: str, cause: int) -> Result:
+    asked = board.early_request(uniqueid)
     call = board.calls.get(uniqueid)
     if call is not None:
         result = caller_gone(call, cause)
@@ -285,7 +290,7 @@ def _gone(board: Board, uniqueid: str, cause: int) -> Result:
         return []
     leg.gone = True
     board.drop_leg(leg)
-    return _leg_over(leg, cause, asked=False) + _last_leg(board, leg.call)
+    return _leg_over(leg, cause, asked=asked) + _last_leg(board, leg.call)
 
 
 def _last_leg(board: Board, call: Call) -> Result:

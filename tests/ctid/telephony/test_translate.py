@@ -93,6 +93,24 @@ def test_a_blind_transfer_is_told_once_also_when_ami_is_behind_the_caller(path: 
         assert not board.calls
 
 
+@pytest.mark.parametrize("cause", [17, 19, 21])
+def test_a_phone_that_declines_before_its_leg_is_told_has_declined(cause: int) -> None:
+    """Asterisk calls the phone first and tells AMI of the leg afterwards, in the caller's thread:
+    the refusal is told by another one."""
+    blocks = (FOLDER / "declined.txt").read_text().replace("Cause: 21", f"Cause: {cause}")
+    knock, offer, begin, ringing, request, *rest = blocks.strip().split("\n\n")
+    assert "Event: DialBegin" in begin
+    assert "Event: HangupRequest" in request
+    early = [knock, offer, request, begin, ringing, *rest]
+    got, _, board = replay("\n\n".join(early))
+    assert got[:3] == [
+        "OfferRinging agent=agent-1001",
+        f"OfferDeclined agent=agent-1001 cause={cause}",
+        "OfferEnded",
+    ]
+    assert not board.legs
+
+
 @pytest.mark.parametrize("path", TRACES, ids=lambda p: p.stem)
 def test_strange_channels_mean_nothing(path: Path) -> None:
     text = path.read_text().replace("> knock", "> knock x y\n\n> forget")
