@@ -146,6 +146,7 @@ class Player:
     desks: dict[str, Desk]
     path: str
     running: list[asyncio.Task[None]] = field(default_factory=list)
+    private: bool = False  # a phone has sent somebody on whom it had called itself: no call of ctid
 
     async def play(self, drawn: Drawn) -> None:
         """Do it all. What is impossible is refused by ctid with 404, 409 or 422, and never with
@@ -162,15 +163,16 @@ class Player:
             await asyncio.sleep(step.pause_s)  # the distance between two steps is what is drawn
 
     async def end(self) -> None:
-        """The caller hangs up; persons put down what they called themselves."""
+        """The caller hangs up; persons put down what they called themselves, and what became of
+        it."""
         if not self.caller.ended.is_set():
             self.callers.hangup(self.caller)
         await asyncio.wait_for(self.caller.ended.wait(), 20)
         for task in self.running:
             await task
         for desk in self.desks.values():
-            await desk.hang_up(own=True)
-            await desk.is_free(own=True)
+            await desk.hang_up(own=not self.private)
+            await desk.is_free(own=not self.private)
 
     async def _hang_up(self, who: str) -> None:
         if who == "caller":
@@ -191,7 +193,9 @@ class Player:
         phone = next((p for p in AGENTS if self.desks[p].calls), None)
         if phone is None:
             return
-        call = next(iter(self.desks[phone].calls.values()))
+        number, call = next(iter(self.desks[phone].calls.items()))
+        if what in ("blind", "attended", "ringing") and number in self.desks[phone].own:
+            self.private = True
         to = to.replace(COLLEAGUE, next(p for p in AGENTS if p != phone))
         doing: dict[str, Callable[[], Awaitable[None]]] = {
             "blind": lambda: call.transfer(to),

@@ -181,6 +181,26 @@ async def test_attended_to_an_outside_number(open_house: OpenHouse, tmp_path: Pa
         await there.ends("super", ["a1001"], "caller", "agent", "super")
 
 
+@pytest.mark.parametrize("to", ["1002", OUTSIDE])
+async def test_attended_while_ctid_holds_the_caller(
+    open_house: OpenHouse, tmp_path: Path, to: str
+) -> None:
+    """Held in the browser, called and completed at the phone: the caller comes there."""
+    async with floor(open_house, tmp_path) as there:
+        talk = there.talk
+        name, phone = ("second", there.second) if to == "1002" else ("super", there.outside)
+        await talk.admin.post(talk.path("/hold"))
+        await talk.becomes(lambda i: i["on_hold"])
+        asked = await talk.legs["agent"].consult(to)
+        await joined(asked, phone)
+        await talk.legs["agent"].transfer_to_call(asked)
+        await talk.legs.pop("agent").wait_for("disconnected")
+        agent = "a1002" if to == "1002" else None
+        await there.arrives(name, phone, agent=agent, on_hold=False)
+        agents = ["a1001", "a1002"] if to == "1002" else ["a1001"]
+        await there.ends("caller", agents, "caller", "agent", name)
+
+
 async def test_attended_through_a_queue_of_ours(open_house: OpenHouse, tmp_path: Path) -> None:
     """The agent calls the queue's own number, talks with the colleague it finds, and completes."""
     async with floor(open_house, tmp_path, wrap_up_s=0) as there:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from routing.facts import Party
 from routing.ids import AgentId, InteractionId, OfferId, PhoneId, RecordingId
@@ -110,8 +111,8 @@ class Board:
         self.legs: dict[str, AgentLeg] = {}
         #: legs that were given up before the PBX had made their channels: hung up once it has
         self.unwanted: set[str] = set()
-        #: channels to be hung up as soon as another (its unique id), whose place they take, is gone
-        self.unwanted_after: dict[str, str] = {}
+        #: what is to be done as soon as a channel (its unique id) is gone whose place another takes
+        self.after: dict[str, list[Any]] = {}
         self._phones: dict[PhoneId, int] = {}
         self._leaving: dict[PhoneId, int] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()

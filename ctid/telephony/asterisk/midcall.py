@@ -23,7 +23,7 @@ from ctid.telephony.asterisk.census import Facts
 from ctid.telephony.asterisk.fastagi import AgiSession
 from ctid.telephony.asterisk.legs import AgentLeg, Board, Call
 from ctid.telephony.asterisk.supervise import Spies
-from ctid.telephony.asterisk.translate import RenewRecording
+from ctid.telephony.asterisk.translate import JoinAnew
 from ctid.telephony.port import SwitchError
 from routing import commands as c
 from routing.control_facts import HoldChanged, TakenOver, TakeoverEnded
@@ -137,12 +137,15 @@ class Midcall:
 
         caller.when_free(free)
 
-    async def renew(self, handed: RenewRecording) -> None:
-        """Part a caller from whom a phone has handed it to, and join them again: the recording
-        would lack the other's side (``Recordings.renew``). They are apart for some 0.1 s."""
+    async def join_anew(self, handed: JoinAnew) -> None:
+        """Connect the caller to whom a phone has handed it to. If they are connected already they
+        are parted before, for some 0.1 s: the recording would lack the other's side
+        (``Recordings.renew``)."""
         call, leg = handed.call, handed.leg
         caller = self._callers.get(call.uniqueid)
         if call.gone or caller is None:
+            if handed.apart:
+                self._facts.withdraw(handed.channel)
             return
         try:
             if leg is not None:
@@ -151,8 +154,10 @@ class Midcall:
                 call.outside = False
                 await self.fetch(handed.uniqueid, handed.channel)
         except (AmiError, SwitchError) as error:
-            log.info("recording_not_renewed", interaction=call.interaction, why=str(error))
+            log.info("not_joined_anew", interaction=call.interaction, why=str(error))
             call.outside = leg is None
+            if handed.apart:
+                self._facts.withdraw(handed.channel)
             # the other may have left meanwhile: then the session is free, and that is to be told
             caller.when_free(lambda: self._facts.tell(translate.free_again(call)))
             return

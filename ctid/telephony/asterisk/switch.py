@@ -37,8 +37,8 @@ from ctid.telephony.asterisk.translate import (
     CustomerLost,
     FetchCaller,
     HangUpLeg,
+    JoinAnew,
     JoinLeg,
-    RenewRecording,
     Result,
 )
 from ctid.telephony.port import FactSink, LiveCall, SwitchError
@@ -252,9 +252,9 @@ class AsteriskSwitch:
                 self._callbacks.lost(item.call, item.cause)
             elif isinstance(item, FetchCaller):
                 self._orders.fetch(item.call)
-            elif isinstance(item, RenewRecording):
-                if self._recordings.runs(item.call):
-                    tasks.spawn(self._midcall.renew(item), name="renew recording")
+            elif isinstance(item, JoinAnew):
+                if item.apart or self._recordings.runs(item.call):
+                    tasks.spawn(self._midcall.join_anew(item), name="join anew")
             else:
                 self._fact(item)
 

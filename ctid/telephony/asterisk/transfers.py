@@ -15,7 +15,7 @@ from ctid.telephony.asterisk.translate import (
     Event,
     FetchCaller,
     HangUpLeg,
-    RenewRecording,
+    JoinAnew,
     Result,
     caller_gone,
     part,
@@ -83,8 +83,11 @@ def attended_transfer(board: Board, event: Event) -> Result:
         return []
     transferee = board.calls.get(event.get("TransfereeUniqueid", ""))
     target = board.calls.get(event.get("TransferTargetUniqueid", ""))
-    if transferee is None and target is None and event.get("DestApp") == "ConfBridge":
-        return _out_of_conference(board, event)
+    if transferee is None and target is None:
+        if event.get("DestApp") == "ConfBridge":
+            return _out_of_conference(board, event)
+        if event.get("DestApp") == "AGI":
+            return _out_of_seat(board, event)
     if event.get("DestType") == "Link":
         # the far end of a conference would stay there for ever
         return [HangUpLeg(event.get("LocalOneChannel", ""))]
@@ -114,27 +117,58 @@ def _out_of_conference(board: Board, event: Event) -> Result:
     """Whoever takes an agent's place in a conference of ours is not known there: it would stay for
     ever. Who was asked before keeps the caller, as when the agent hangs up.
 
-    A hang-up is lost on a channel that is only on its way in, even if it has joined (measured): it
-    waits until the channel whose place is taken has gone.
+    A hang-up is lost on a channel that is only on its way in, even if it has joined (measured).
     """
-    for leg, other in (("OrigTransferer", "TransferTarget"), ("SecondTransferer", "Transferee")):
+    for leg, _, other in _PLACES:
         channel = event.get(f"{other}Channel", "")
         if event.get(f"{leg}Context") == CONFERENCE and channel:
-            uniqueid = event.get(f"{leg}Uniqueid", "")
-            if board.has_ended(uniqueid):
-                return [HangUpLeg(channel)]
-            board.unwanted_after[uniqueid] = channel
+            return _once_swapped(board, event.get(f"{leg}Uniqueid", ""), [HangUpLeg(channel)])
     return []
 
 
-def _handed_over(board: Board, call: Call, uniqueid: str, channel: str, number: str) -> Result:
-    """``number``: an outside one, else empty."""
+def _out_of_seat(board: Board, event: Event) -> Result:
+    """Whoever takes an agent's place in a seat is who the caller was handed to, though the two are
+    apart: the agent had the caller on hold by us, or was about to be joined anew."""
+    for leg, second, other in _PLACES:
+        uniqueid = event.get(f"{leg}Uniqueid", "")
+        agent = board.legs.get(uniqueid)
+        if agent is None or not agent.seated or agent.call.talking is not agent:
+            continue
+        one, channel = event.get(f"{other}Uniqueid", ""), event.get(f"{other}Channel", "")
+        if agent.call.gone:
+            return _once_swapped(board, uniqueid, [HangUpLeg(channel)])
+        outside = event.get(f"{second}Context") == OUTSIDE
+        number = event.get(f"{second}Exten", "") if outside else ""
+        told, *anew = _handed_over(board, agent.call, one, channel, number, apart=True)
+        return [told, *_once_swapped(board, uniqueid, anew)]
+    return []
+
+
+_PLACES = (
+    ("OrigTransferer", "SecondTransferer", "TransferTarget"),
+    ("SecondTransferer", "OrigTransferer", "Transferee"),
+)
+"""In the event: the leg whose place is taken, the phone's other one, and who takes the place."""
+
+
+def _once_swapped(board: Board, uniqueid: str, result: Result) -> Result:
+    """When a channel is in another's place: that one (``uniqueid``) has gone then."""
+    if board.has_ended(uniqueid):
+        return result
+    board.after[uniqueid] = result
+    return []
+
+
+def _handed_over(
+    board: Board, call: Call, uniqueid: str, channel: str, number: str, *, apart: bool = False
+) -> Result:
+    """``number``: an outside one, else empty. ``apart``: the two are not connected yet."""
     part(call)
     phone = phone_of(channel)
     if number or phone is None:
-        call.outside = True
+        call.outside = not apart
         told = HandedOver(interaction=call.interaction, phone=NO_PHONE, number=number)
-        return [told, RenewRecording(call, uniqueid, channel, None)]
+        return [told, JoinAnew(call, uniqueid, channel, None, apart)]
     known = board.legs.get(uniqueid)
     if known is not None:  # it talked with the phone that had called one of our queues
         board.drop_leg(known)
@@ -149,11 +183,13 @@ def _handed_over(board: Board, call: Call, uniqueid: str, channel: str, number: 
         settled=True,
         handed=True,
         unnamed=True,
+        seated=apart,
+        apart=apart,
     )
     board.add_leg(leg)
     call.talking = call.handed = leg
     told = HandedOver(interaction=call.interaction, phone=phone, number="")
-    return [told, RenewRecording(call, uniqueid, channel, leg)]
+    return [told, JoinAnew(call, uniqueid, channel, leg, apart)]
 
 
 def hold(board: Board, event: Event) -> Result:

@@ -65,19 +65,21 @@ class FetchCaller:
 
 
 @dataclass(frozen=True, slots=True)
-class RenewRecording:
-    """To be done at once: a phone has connected the caller to somebody else, without our doing.
+class JoinAnew:
+    """To be done at once: a phone has handed the caller to somebody else, without our doing.
 
-    ``uniqueid`` and ``channel`` are the other's, ``leg`` too if it is a phone of the house.
+    ``uniqueid`` and ``channel`` are the other's, ``leg`` too if it is a phone of the house. The two
+    are connected already, and it is for the recording's sake, unless they are ``apart``.
     """
 
     call: Call
     uniqueid: str
     channel: str
     leg: AgentLeg | None
+    apart: bool = False
 
 
-Result = list[Fact | HangUpLeg | JoinLeg | CustomerLost | FetchCaller | RenewRecording]
+Result = list[Fact | HangUpLeg | JoinLeg | CustomerLost | FetchCaller | JoinAnew]
 
 
 def _cause(event: Event) -> int:
@@ -274,8 +276,7 @@ def hangup(board: Board, event: Event) -> Result:
     uniqueid = event.get("Uniqueid", "")
     board.note_end(uniqueid)
     board.unwanted.discard(uniqueid)
-    after = board.unwanted_after.pop(uniqueid, "")
-    return [*_gone(board, uniqueid, _cause(event)), *([HangUpLeg(after)] if after else [])]
+    return [*_gone(board, uniqueid, _cause(event)), *board.after.pop(uniqueid, ())]
 
 
 def _gone(board: Board, uniqueid: str, cause: int) -> Result:

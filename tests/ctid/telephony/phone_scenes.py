@@ -86,11 +86,17 @@ class Scene:
         await call.wait_for("connected")
         return call
 
-    async def asks(self, to: str, phone: PhoneProcess) -> tuple[PhoneCall, PhoneCall]:
-        """The agent puts the caller on hold and talks with ``to``; both ends of that call."""
+    async def asks(
+        self, to: str, phone: PhoneProcess, *, held: bool = False
+    ) -> tuple[PhoneCall, PhoneCall]:
+        """The agent puts the caller on hold and talks with ``to``; both ends of that call.
+
+        ``held``: ctid has the caller on hold already.
+        """
         own = await self.agent.consult(to, until="ringing")
         other = await phone.incoming()
-        await self.facts.next(HoldChanged, held=True, at_phone=True)
+        if not held:
+            await self.facts.next(HoldChanged, held=True, at_phone=True)
         await other.answer()
         await own.wait_for("connected")
         # Asterisk refuses a transfer to a call whose parties it has not joined yet
@@ -212,6 +218,34 @@ async def attended_out_of_a_conference(s: Scene) -> None:
     await other.wait_for("disconnected")
 
 
+async def _out_of_a_seat(s: Scene, to: str, phone: PhoneProcess) -> PhoneCall:
+    s.tape.act("apart")
+    await s.switch.execute(c.Hold(interaction=s.interaction))
+    await s.facts.next(HoldChanged, held=True)
+    own, other = await s.asks(to, phone, held=True)
+    await s.agent.transfer_to_call(own)
+    await s.agent_leaves()
+    await s.facts.next(HandedOver)
+    return other
+
+
+async def attended_out_of_a_seat(s: Scene) -> None:
+    other = await _out_of_a_seat(s, COLLEAGUE, s.phones.second)
+    await s.name()
+    await s.facts.next(HoldChanged, held=False)
+    s.tape.act("joined")
+    await other.hangup()
+    await s.facts.next(f.AgentHungUp, agent=f"agent-{COLLEAGUE}")
+
+
+async def attended_out_of_a_seat_outside(s: Scene) -> None:
+    other = await _out_of_a_seat(s, OUTSIDE, s.phones.outside)
+    await until(lambda: s.switch._board.by_interaction[s.interaction].outside)
+    s.tape.act("joined")
+    await other.hangup()
+    await s.facts.next(f.ExternalEnded)
+
+
 SCENES: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "phone-blind-to-agent": blind_to_an_agent,
     "phone-blind-outside": blind_outside,
@@ -224,6 +258,8 @@ SCENES: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "phone-attended-while-ringing-outside": attended_while_ringing_outside,
     "phone-hold-and-resume": hold_and_resume,
     "phone-attended-out-of-conference": attended_out_of_a_conference,
+    "phone-attended-out-of-seat": attended_out_of_a_seat,
+    "phone-attended-out-of-seat-outside": attended_out_of_a_seat_outside,
 }
 
 

@@ -62,7 +62,7 @@ async def test_who_was_called_is_left_in_no_seat(
     }
     handed = transfers.attended_transfer(world.switch._board, event)
     world.switch._board.drop_leg(leg)
-    assert [type(item) for item in handed][1:] == [translate.RenewRecording]
+    assert [type(item) for item in handed][1:] == [translate.JoinAnew]
     world.switch.tell(handed)
     await world.facts.next(f.CallerHungUp, interaction=interaction)
     await asyncio.wait_for(other.ended.wait(), PATIENCE_S)

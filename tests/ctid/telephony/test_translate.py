@@ -41,7 +41,7 @@ def test_a_trace_means_its_facts(path: Path) -> None:
     assert not board.legs
     assert not board.by_interaction
     assert not board.unwanted
-    assert not board.unwanted_after
+    assert not board.after
 
 
 def test_there_are_traces() -> None:

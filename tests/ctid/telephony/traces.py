@@ -1,10 +1,10 @@
 """Golden traces: what a real Asterisk sent, what ctid did meanwhile, and the facts it must mean.
 
 A trace is text. Blocks are parted by empty lines: an AMI event as it came, or one line that begins
-with ``>``. That was done by ctid (``offer``, ``cancel``, ``apart``, ``conference``, ``name``) or
-told by AGI (``knock``, ``knock-again`` after a transfer, ``returned`` and ``free`` at the end of
-Dial, ``hangup`` when the session is over, and then ``moved`` or ``gone``). The last block lists the
-facts, one per line, each beginning with ``=``.
+with ``>``. That was done by ctid (``offer``, ``cancel``, ``apart``, ``joined``, ``conference``,
+``name``) or told by AGI (``knock``, ``knock-again`` after a transfer, ``returned`` and ``free`` at
+the end of Dial, ``hangup`` when the session is over, and then ``moved`` or ``gone``). The last
+block lists the facts, one per line, each beginning with ``=``.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def _shown(result: translate.Result) -> list[str]:
 def _show_item(item: Any) -> str:
     if isinstance(item, translate.HangUpLeg):
         return f"hang up {item.channel}"
-    if isinstance(item, translate.RenewRecording):
-        return "renew the recording"
+    if isinstance(item, translate.JoinAnew):
+        return "join anew" if item.apart else "renew the recording"
     if isinstance(item, translate.FetchCaller):
         fetch, item.call.fetch = item.call.fetch, None
         return f"fetch the caller for {fetch.number}{' outside' if fetch.outside else ''}"
@@ -91,8 +91,10 @@ def _act(board: Board, words: list[str]) -> list[str]:
         call.offer = None
         if call.talking is not None:
             call.talking.seated = call.talking.apart = True
-    elif what == "conference" and call.talking is not None:
-        call.talking.seated = False
+    elif what in ("conference", "joined"):  # ctid connects the caller again
+        call.outside = call.talking is None
+        if call.talking is not None:
+            call.talking.seated = False
     elif what == "name" and call.handed is not None:
         leg, call.handed = call.handed, None
         return _shown(translate.named(board, leg, AgentId(rest[0])))
