@@ -51,6 +51,7 @@ from routing.facts import (
     ControlLost,
     Fact,
     InteractionArrived,
+    PhoneStateChanged,
 )
 from routing.ids import AgentId, InteractionId, PhoneId, RecordingId
 
@@ -183,10 +184,11 @@ class AsteriskSwitch:
                 call.talking.agent = agent
 
     def open_doors(self) -> None:
-        """See the port. What happened meanwhile is told now, in order."""
+        """See the port. What happened meanwhile is told now, in order, but phones' states first: a
+        caller may knock before the list of them is here, and would be offered to a busy phone."""
         self._open = True
         held, self._held = self._held, []
-        for fact in held:
+        for fact in sorted(held, key=lambda fact: not isinstance(fact, PhoneStateChanged)):
             self._fact(fact)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from ctid.telephony.asterisk.census import Census
 from ctid.telephony.port import LiveCall
 from routing import commands as c
 from routing import facts as f
@@ -45,6 +46,31 @@ async def test_a_caller_the_journal_never_knew_arrives_anew(world: World) -> Non
     await restart(world)
     world.switch.open_doors()
     await world.facts.next(f.InteractionArrived, interaction=interaction)
+
+
+async def test_phones_states_are_told_before_callers_however_late_they_come(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a caller would be offered to a phone that is in use."""
+    _, interaction = await world.arrive()
+
+    def held(kind: type[f.Fact]) -> bool:
+        return any(isinstance(fact, kind) for fact in world.switch._held)
+
+    real = Census.phones
+
+    async def late(census: Census) -> None:
+        await until(lambda: held(f.InteractionArrived))
+        await real(census)
+
+    monkeypatch.setattr(Census, "phones", late)
+    await restart(world)
+    await until(lambda: held(f.PhoneStateChanged))
+    world.switch.open_doors()
+    await world.facts.next(f.InteractionArrived, interaction=interaction)
+    kinds = world.facts.kinds()
+    assert "PhoneStateChanged" not in kinds[kinds.index("InteractionArrived") :]
+    assert kinds[0] == "PhoneStateChanged"
 
 
 @pytest.mark.parametrize("who", ["agent", "caller"])
