@@ -25,8 +25,8 @@ from routing.ids import NO_PHONE, AgentId
 
 CONTEXT = "ctid-transfer"
 """Where phones' blind transfers are dialled (TRANSFER_CONTEXT in the dialplan)."""
-CONFERENCE = "ctid-conf"
-"""Where legs join conferences of ours (the agent's own may have left the board by then)."""
+OURS = frozenset({"ctid-agi", "ctid-conf", "ctid-park", "ctid-spy"})
+"""Where ctid puts legs of its own: seats, conferences, music, supervisors."""
 OUTSIDE = "ctid-dialled"
 """Where phones' calls to the outside are dialled."""
 
@@ -83,11 +83,8 @@ def attended_transfer(board: Board, event: Event) -> Result:
         return []
     transferee = board.calls.get(event.get("TransfereeUniqueid", ""))
     target = board.calls.get(event.get("TransferTargetUniqueid", ""))
-    if transferee is None and target is None:
-        if event.get("DestApp") == "ConfBridge":
-            return _out_of_conference(board, event)
-        if event.get("DestApp") == "AGI":
-            return _out_of_seat(board, event)
+    if transferee is None and target is None and event.get("DestType") == "App":
+        return _in_place_of_ours(board, event)
     if event.get("DestType") == "Link":
         # the far end of a conference would stay there for ever
         return [HangUpLeg(event.get("LocalOneChannel", ""))]
@@ -113,32 +110,25 @@ def attended_transfer(board: Board, event: Event) -> Result:
     return result + _handed_over(board, call, uniqueid, channel, "" if not outside else number)
 
 
-def _out_of_conference(board: Board, event: Event) -> Result:
-    """Whoever takes an agent's place in a conference of ours is not known there: it would stay for
-    ever. Who was asked before keeps the caller, as when the agent hangs up.
+def _in_place_of_ours(board: Board, event: Event) -> Result:
+    """Whoever takes the place of a leg that ctid has put somewhere is not known there, and would
+    stay (or listen) for ever. One who was called out of a seat has the caller, though the two are
+    apart: the agent had it on hold by ctid, or was about to be joined anew. Anybody else is let go,
+    as out of a conference: who was asked before keeps the caller, as when the agent hangs up.
 
     A hang-up is lost on a channel that is only on its way in, even if it has joined (measured).
     """
-    for leg, _, other in _PLACES:
-        channel = event.get(f"{other}Channel", "")
-        if event.get(f"{leg}Context") == CONFERENCE and channel:
-            return _once_swapped(board, event.get(f"{leg}Uniqueid", ""), [HangUpLeg(channel)])
-    return []
-
-
-def _out_of_seat(board: Board, event: Event) -> Result:
-    """Whoever takes an agent's place in a seat is who the caller was handed to, though the two are
-    apart: the agent had the caller on hold by us, or was about to be joined anew."""
     for leg, second, other in _PLACES:
+        channel = event.get(f"{other}Channel", "")
+        if event.get(f"{leg}Context") not in OURS or not channel:
+            continue
         uniqueid = event.get(f"{leg}Uniqueid", "")
         agent = board.legs.get(uniqueid)
-        if agent is None or not agent.seated or agent.call.talking is not agent:
-            continue
-        one, channel = event.get(f"{other}Uniqueid", ""), event.get(f"{other}Channel", "")
-        if agent.call.gone:
+        if agent is None or not agent.seated or agent.call.talking is not agent or agent.call.gone:
             return _once_swapped(board, uniqueid, [HangUpLeg(channel)])
         outside = event.get(f"{second}Context") == OUTSIDE
         number = event.get(f"{second}Exten", "") if outside else ""
+        one = event.get(f"{other}Uniqueid", "")
         told, *anew = _handed_over(board, agent.call, one, channel, number, apart=True)
         return [told, *_once_swapped(board, uniqueid, anew)]
     return []

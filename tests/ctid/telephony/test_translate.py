@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 TRACES = sorted(FOLDER.glob("*.txt"))
 BLIND = sorted(FOLDER.glob("phone-blind-*.txt"))
-OUT_OF_CONFERENCE = FOLDER / "phone-attended-out-of-conference.txt"
+OUT_OF_OURS = sorted(FOLDER.glob("phone-attended-out-of-*.txt"))
 CONVERSATION = {
     "OfferRinging",
     "OfferAnswered",
@@ -93,6 +93,22 @@ def test_a_blind_transfer_is_told_once_also_when_ami_is_behind_the_caller(path: 
         assert not board.calls
 
 
+@pytest.mark.parametrize("place", ["ctid-spy", "ctid-park"])
+def test_nobody_takes_the_place_of_a_leg_that_listens_or_waits(place: str) -> None:
+    """A supervisor's phone that completes a transfer would have somebody else listen."""
+    blocks = (FOLDER / "phone-attended-out-of-seat.txt").read_text().strip().split("\n\n")
+    told = next(n for n, b in enumerate(blocks) if "Event: AttendedTransfer" in b)
+    supervisor = blocks[told].replace("Context: ctid-agi", f"Context: {place}")
+    channel = next(
+        line.removeprefix("TransferTargetChannel: ")
+        for line in supervisor.splitlines()
+        if line.startswith("TransferTargetChannel: ")
+    )
+    events = [supervisor, *(b for b in blocks[told + 1 :] if b.startswith("Event: Hangup\n"))]
+    got, _, _ = replay("\n\n".join(["> knock other PJSIP/trunk-ffffffff", *events]))
+    assert got == [f"hang up {channel}"]
+
+
 @pytest.mark.parametrize("cause", [17, 19, 21])
 def test_a_phone_that_declines_before_its_leg_is_told_has_declined(cause: int) -> None:
     """Asterisk calls the phone first and tells AMI of the leg afterwards, in the caller's thread:
@@ -116,7 +132,7 @@ def test_strange_channels_mean_nothing(path: Path) -> None:
     text = path.read_text().replace("> knock", "> knock x y\n\n> forget")
     blocks = [b for b in text.split("\n\n") if not b.startswith((">", "="))]
     got, _, _ = replay("\n\n".join(["> knock other PJSIP/trunk-ffffffff", *blocks]))
-    if path == OUT_OF_CONFERENCE:  # whose agent's leg may have left the board by then
+    if path in OUT_OF_OURS:  # whose agent's leg may have left the board by then
         [line] = got
         assert line.startswith("hang up ")
     else:

@@ -39,6 +39,8 @@ def replay(text: str) -> tuple[list[str], list[str], Board]:
     for block in text.strip().split("\n\n"):
         if block.startswith("="):
             wanted = [line[2:] for line in block.splitlines()]
+        elif block == "> joined" and "join anew" not in got:
+            continue  # ctid does so when it was asked to
         elif block.startswith(">"):
             got += _act(board, shlex.split(block[2:]))
         else:
