@@ -382,7 +382,8 @@ def dial_returned(call: Call, offer: OfferState, status: str, cause: int, peer: 
         return []
     if call.gone:
         call.offer = None
-        return []
+        # the session may know of it before AMI tells it: they would ring on
+        return [*stop_legs(offer, extra=True)]
     if offer.answered_by is not None and offer.answered_by.extra:
         return []  # JoinLeg is next
     result: Result = []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ctid.telephony.asterisk import table, translate
 from ctid.telephony.asterisk.legs import AgentLeg, Board, Call, OfferState
-from routing.facts import Fact, OfferDeclined, OfferFailed, Party
+from routing.facts import CallerHungUp, Fact, OfferDeclined, OfferFailed, Party
 from routing.ids import AgentId, InteractionId, OfferId, PhoneId
 from tests.ctid.telephony.traces import FOLDER, replay
 
@@ -139,9 +139,35 @@ def test_strange_channels_mean_nothing(path: Path) -> None:
         assert got == []
 
 
-def refused(phones: int, *, early: bool, rang: bool) -> list[type]:
-    """What it means that the first of some phones is busy (486)."""
-    call = Call(
+@pytest.mark.parametrize("ami_first", [False, True])
+def test_a_phone_that_rings_beside_dial_stops_when_the_caller_has_gone(ami_first: bool) -> None:
+    """Dial takes down its own legs; that the caller has gone, its session or AMI tells first."""
+    call = a_call()
+    offer = OfferState(offer=OfferId("o"), targets={PhoneId("0"): AgentId("a0")})
+    call.offer = offer
+    leg = AgentLeg(
+        uniqueid="2.0",
+        channel="PJSIP/0-1",
+        phone=PhoneId("0"),
+        agent=AgentId("a0"),
+        call=call,
+        extra=True,
+    )
+    offer.legs.append(leg)
+    got: list[object] = []
+    if ami_first:
+        got += translate.caller_gone(call, 16)
+        got += translate.dial_returned(call, offer, "", 0, "")
+    else:
+        call.gone = call.untold = True  # the line HANGUP
+        got += translate.dial_returned(call, offer, "", 0, "")
+        got += translate.caller_gone(call, 16)
+    assert got.count(translate.HangUpLeg("PJSIP/0-1")) == 1
+    assert got.count(CallerHungUp(interaction=call.interaction, cause=16)) == 1
+
+
+def a_call() -> Call:
+    return Call(
         interaction=InteractionId("1.0"),
         uniqueid="1.0",
         channel="PJSIP/trunk-00000000",
@@ -149,6 +175,11 @@ def refused(phones: int, *, early: bool, rang: bool) -> list[type]:
         did="8",
         arrived_at=0.0,
     )
+
+
+def refused(phones: int, *, early: bool, rang: bool) -> list[type]:
+    """What it means that the first of some phones is busy (486)."""
+    call = a_call()
     targets = {PhoneId(str(n)): AgentId(f"a{n}") for n in range(phones)}
     call.offer = OfferState(offer=OfferId("o"), targets=targets, early=early)
     leg = AgentLeg(
