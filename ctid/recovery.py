@@ -93,11 +93,13 @@ def on_start(rows: Iterable[LiveRow], calls: Iterable[LiveCall]) -> Recovered:
                 agent=agent,
             )
         )
-    # their facts were lost, so they came after everything that the journal knows
+    # Their facts were lost, so they came after everything that the journal knows. The PBX tells
+    # ages in whole seconds; the order of ``calls`` is exact.
     latest = max((_arrived_at(row) for row in interactions), default=0.0)
     adopted = 0
     for call in left.values():
         agent = agent_of(call, by_phone)
+        latest = max(call.arrived_at, latest)
         adopted += 1
         known[call.interaction] = agent
         facts.append(
@@ -107,7 +109,7 @@ def on_start(rows: Iterable[LiveRow], calls: Iterable[LiveCall]) -> Recovered:
                     "channel": Channel.VOICE.value,
                     "caller": {"number": call.caller.number, "name": call.caller.name},
                     "did": call.did,
-                    "arrived_at": max(call.arrived_at, latest),
+                    "arrived_at": latest,
                 },
                 present=True,
                 agent=agent,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -68,6 +68,17 @@ def test_a_conversation_whose_facts_were_lost_is_adopted() -> None:
     assert fact.snapshot["arrived_at"] == 5.0
     assert fact.snapshot["caller"] == {"number": "13800138000", "name": "王"}
     assert found.adopted == 1
+
+
+def test_callers_whose_facts_were_lost_keep_their_order_whatever_ages_the_pbx_tells() -> None:
+    """Ages come in whole seconds, and some callers have knocked anew before the list was read."""
+    rows = [Row("interaction", "known", {"arrived_at": 10.0})]
+    arrived = {"first": 9.2, "second": 12.4, "third": 11.0, "fourth": 12.5}
+    calls = [replace(call(name), arrived_at=at) for name, at in arrived.items()]
+    found = on_start(rows, [call("known"), *calls])
+    facts = [f for f in found.facts if isinstance(f, InteractionRestored)]
+    assert [f.interaction for f in facts] == ["known", *arrived]
+    assert [f.snapshot["arrived_at"] for f in facts] == [10.0, 10.0, 12.4, 12.4, 12.5]
 
 
 names = st.sampled_from("abcdefgh")

@@ -139,6 +139,8 @@ def adopt(board: Board, seen: Seen, now_s: float) -> Call:
             arrived_at=now_s - row.seconds,
         )
         board.add_call(call)
+    else:  # it may have been there for long, and has only knocked anew
+        call.arrived_at = min(call.arrived_at, now_s - row.seconds)
     other = seen.agent_row
     phone = phone_of(other.channel) if other is not None else None
     if other is None or phone is None or call.offer is not None or call.talking is not None:

@@ -53,6 +53,19 @@ def test_a_caller_and_the_phone_in_its_bridge() -> None:
     assert board.legs["1.2"] is call.talking
 
 
+@pytest.mark.parametrize(("knocked_at", "since"), [(99.5, 88.0), (87.6, 87.6)])
+def test_a_caller_who_has_knocked_anew_came_when_the_channel_did(
+    knocked_at: float, since: float
+) -> None:
+    [row] = live.read_rows([status(CALLER, "1.1", CTID_PATH="in", CTID_I="1.1")])
+    board = Board()
+    ((seen,), _) = live.pair_up([row], board)
+    known = live.adopt(board, seen, knocked_at + 12)
+    assert known.arrived_at == knocked_at
+    assert live.adopt(board, seen, 100.0) is known
+    assert known.arrived_at == since
+
+
 def test_an_answer_whose_bridge_is_still_being_made() -> None:
     rows = live.read_rows(
         [status(CALLER, "1.1", CTID_PATH="in", CTID_I="1.1"), status(LEG, "1.2", CTID_I="1.1")]
