@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -215,7 +216,7 @@ class Caller:
             if not session.closed and not await self._moves():
                 self._desk.tell(translate.caller_gone(self.call, 0))
                 # an orderly end: without this the dialplan writes a note about a call ctid missed
-                await session.command(encode.set_variable("CTID_DONE", "1"))
+                await session.command(encode.set_variable(encode.VAR_DONE, "1"))
         except AgiError as error:
             log.debug("agi_session_over", interaction=self.call.interaction, why=str(error))
         finally:
@@ -460,3 +461,10 @@ class Caller:
             outcome = StepOutcome.FAILED
         if not self.session.hung_up:
             self._tell(StepFinished(interaction=interaction, step=command.step, outcome=outcome))
+
+
+async def end_known(session: AgiSession) -> None:
+    """The dialplan asks about a call that has ended without our word, and that we know."""
+    with contextlib.suppress(AgiError):
+        await session.command(encode.set_variable(encode.VAR_DONE, "1"))
+    session.close()

@@ -339,6 +339,8 @@ VAR_INTERACTION = "CTID_I"
 VAR_PATH = "CTID_PATH"  # set by the dialplan on callers' channels, not inherited
 CALLBACK = "callback"  # its value for customers who are called back
 TRANSFER = "transfer"  # its value for callers whom a phone has sent on, until ctid has taken note
+ENDED = "ended"  # asked about a call that has ended without ctid's word: does ctid know it?
+VAR_DONE = "CTID_DONE"  # "1": ctid is done with the caller, or knows how the call ended
 
 
 def mark(interaction: InteractionId) -> str:

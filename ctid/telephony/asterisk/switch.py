@@ -15,7 +15,7 @@ from ctid.telephony.asterisk import encode, midcall, supervise, table, transfers
 from ctid.telephony.asterisk.ami import AmiLink, AmiSettings
 from ctid.telephony.asterisk.ami_protocol import AmiError, Event
 from ctid.telephony.asterisk.callbacks import Callbacks, wait_for_customer
-from ctid.telephony.asterisk.caller import Caller
+from ctid.telephony.asterisk.caller import Caller, end_known
 from ctid.telephony.asterisk.census import DEVICE_STATE, Census
 from ctid.telephony.asterisk.codes import FeatureCodes
 from ctid.telephony.asterisk.consult import Consults
@@ -369,6 +369,8 @@ class AsteriskSwitch:
                     tasks.spawn(session.close_if_dead(), name="extra leg")
             elif script == "seat":
                 self._midcall.seated(session)
+            elif script == encode.ENDED and call is not None:
+                tasks.spawn(end_known(session), name="an end that is known")
             else:
                 session.close()  # the dialplan goes on without us
             return

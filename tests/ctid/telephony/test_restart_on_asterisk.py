@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
@@ -143,6 +144,7 @@ async def test_a_broken_control_session_is_lost_and_found(world: World) -> None:
 
 
 async def test_a_session_that_breaks_in_conversation_leaves_the_call_alone(world: World) -> None:
+    notes = os.listdir(world.info.notes_dir)
     _, interaction = await world.arrive()
     leg = await world.connect(interaction, "1001")
     call = world.switch._board.by_interaction[interaction]
@@ -153,6 +155,8 @@ async def test_a_session_that_breaks_in_conversation_leaves_the_call_alone(world
     assert not leg.ended.is_set()
     world.phones.hangup(leg)
     await world.facts.next(f.AgentHungUp, interaction=interaction)
+    await until(lambda: not world.switch._board.calls)  # told after the dialplan's last words
+    assert os.listdir(world.info.notes_dir) == notes, "a note about a call that ctid knows"
 
 
 async def test_with_the_doors_closed_callers_wait_and_none_is_dropped(world: World) -> None:

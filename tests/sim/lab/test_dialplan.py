@@ -147,19 +147,52 @@ async def test_a_crash_in_a_conversation_lets_them_talk_and_leaves_a_note(
         await asyncio.sleep(0.3)
         session.die()
 
+    async def knows_nothing(session: Session) -> None:
+        pass
+
     ctid.script = crash
     call = callers.call("4001", caller="13800138003")
     await asyncio.wait_for(on_phone.wait(), PATIENCE_S)
     talking = next(iter(agents.calls.values()))
+    ctid.script = knows_nothing
     await asyncio.sleep(2.0)
     assert not call.ended.is_set(), "the conversation outlives ctid"
     assert not talking.ended.is_set()
     agents.hangup(talking)
     assert (await over(call)).ended_by == "them"
-    assert len(ctid.sessions) == 1, "the caller is not queued again after a conversation"
+    paths = [session.env["agi_network_script"] for session in ctid.sessions]
+    assert paths == ["in", "ended"], "the caller is not queued again after a conversation"
     note = await note_of(info, "13800138003")
     assert note["outcome"] == "ended_in_conversation"
     assert int(note["answered_s"]) >= 1
+
+
+async def test_before_a_note_is_written_ctid_can_say_that_it_knows_the_end(
+    info: LabInfo, ctid: FakeCtid, callers: CallerPool
+) -> None:
+    """As with a caller who was sent on by a phone and has gone before it knocks again."""
+    before = notes(info)
+    told = asyncio.Event()
+
+    async def knows(session: Session) -> None:
+        assert session.env["agi_network_script"] == "ended"
+        assert session.env["agi_uniqueid"] == ctid.sessions[0].env["agi_uniqueid"]
+        assert await session.send("SET VARIABLE CTID_DONE 1") == "200 result=1"
+        told.set()
+
+    async def leave(session: Session) -> None:
+        await session.send("ANSWER")
+        await call.answered.wait()
+        ctid.script = knows
+        callers.hangup(call)
+        assert await session.line() == "HANGUP"
+
+    ctid.script = leave
+    call = callers.call("4001", caller="13800138008")
+    await over(call)
+    await asyncio.wait_for(told.wait(), PATIENCE_S)
+    await asyncio.sleep(0.5)
+    assert notes(info) == before
 
 
 async def test_without_ctid_the_fallback_queue_takes_over(
