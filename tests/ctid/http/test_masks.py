@@ -71,10 +71,12 @@ CANARIES = {
     "phone": ("3876543", "8765432", "7654321", "7659834"[:6], "2079467", "0794673", "3912345"),
     "email": ("murong.private", "zhuge_7788", "secret.mouth"),
     "address": (DISTRICT, STREET, POSTCODE, "邮局信箱"),
-    "birthday": ("-06-16", "0616"),
+    "birthday": (BIRTHDAY, BIRTHDAY.replace("-", "")),
     "notes": ("3912345", "9123450", "secret.mouth"),
 }
 _BETWEEN = re.compile(r"(?<=\d)[\s\-()./·_,~‑‒―−〜～]+(?=\d)")
+# drawn ids, digests and times of the clock hold any few digits by chance
+_CHANCE = re.compile(r"\b(?:(?=\d*[a-f])[0-9a-f]{24,64}|1\d{9}\.\d+)\b")
 _CHINESE_DIGITS = str.maketrans("〇零一二三四五六七八九幺", "001234567891")
 OTHERWISE = ("139~1234~5067", "139‑1234‑5067", "一三九一二三四五〇六七", "１３９１２３４５０６７")
 """Further ways to write the number that stands in texts."""
@@ -207,6 +209,7 @@ def readable(raw: bytes) -> str:
     text = raw.decode("utf-8", "replace").replace("\r\n ", "")
     if "\\u" in text:
         text += json.dumps(json.loads(text), ensure_ascii=False)
+    text = _CHANCE.sub("", text)
     plain = unicodedata.normalize("NFKC", text).translate(_CHINESE_DIGITS)
     return f"{text}\n{_BETWEEN.sub('', plain)}"
 
