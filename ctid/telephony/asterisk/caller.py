@@ -82,6 +82,8 @@ class Desk(Protocol):
 
     def tell(self, result: translate.Result) -> None: ...
 
+    def renewed(self, call: Call) -> None: ...
+
     def inject_digit(self, call: Call, digit: str) -> None: ...
 
     def withdraw(self, channel: str) -> None: ...
@@ -202,6 +204,9 @@ class Caller:
                 await session.command(encode.set_variable("BLINDTRANSFER", ""))
                 self._desk.recordings.heard(self.call)  # the session before this one is over
                 await self._desk.recordings.renew(self.call, session)
+            if self.call.stale:
+                self.call.stale = False
+                self._desk.renewed(self.call)
             while not (session.closed or session.hung_up or self.call.over):
                 if not self._inbox:
                     session.acknowledge()

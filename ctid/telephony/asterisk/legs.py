@@ -88,6 +88,7 @@ class Call:
     handed: AgentLeg | None = None  # who has it since a phone handed it over, until NameLeg
     outside: bool = False  # handed over to somebody who is no agent
     moving: bool = False  # a phone has sent it on; it knocks again
+    stale: bool = False  # sent on, and its session has not taken its recording up anew yet
     ahead: int = 0  # such transfers that its session has told before AMI
     swapped: bool = False  # its session was left with a dead channel: it is elsewhere on the PBX
     fetch: Fetch | None = None  # to be taken back from there, once it has been swapped in
@@ -145,7 +146,9 @@ class Board:
 
     def early_request(self, uniqueid: str) -> bool:
         """Whether the far end had hung up before the channel was known; told once."""
-        return self._early.pop(uniqueid, self) is None
+        known = uniqueid in self._early
+        self._early.pop(uniqueid, None)
+        return known
 
     def has_ended(self, uniqueid: str) -> bool:
         return uniqueid in self._ended

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from ctid import tasks
-from ctid.telephony.asterisk import encode, translate
+from ctid.telephony.asterisk import encode, live, translate
 from ctid.telephony.asterisk.ami_protocol import AmiError, Event
 from ctid.telephony.asterisk.caller import Caller
 from ctid.telephony.asterisk.census import Facts
@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 SEAT_S = 3.0
 """A redirect takes milliseconds; after this the leg is taken for lost."""
+BRIDGED_S = 0.01
+"""Until Asterisk is asked again whether Dial has joined the two."""
 EVENTS = frozenset({"Hangup", "OriginateResponse", "DialBegin", "ConfbridgeJoin"})
 
 
@@ -110,9 +112,12 @@ class Midcall:
         if leg is None or leg.gone:
             raise SwitchError("the agent's leg is gone")
         call.offer = None
+        dialled = not leg.apart
         leg.seated = leg.apart = True
         leg.partings += 1
         try:
+            if dialled:
+                await self._bridged(leg)
             await self.fetch(leg.uniqueid, leg.channel)
         except (AmiError, SwitchError) as error:
             call.offer = offer
@@ -121,6 +126,26 @@ class Midcall:
         if call.over:  # on the way it may have been out of reach for what ends it with the caller
             self._facts.withdraw(leg.channel)
         return leg
+
+    async def _bridged(self, leg: AgentLeg) -> None:
+        """Wait until Dial has joined a leg that may have answered just now. Raises AmiError and
+        SwitchError.
+
+        Redirected before, it would leave Dial with nobody, for ever (``ast_async_goto`` makes
+        another channel of it; measured: 3 of 8 right after the answer). BridgeEnter would tell, but
+        comes for every call and is dropped at the source; this is asked only when two are parted.
+        """
+        fields = {"Channel": encode.channel_name(leg.channel), **live.STATUS}
+        try:
+            async with asyncio.timeout(SEAT_S):
+                while not leg.gone:
+                    answer = await self._ami("Status", fields)
+                    if any(row.bridge for row in live.read_rows(answer)):
+                        return
+                    await asyncio.sleep(BRIDGED_S)
+        except TimeoutError:
+            raise SwitchError("the two are not connected yet") from None
+        raise SwitchError("the agent's leg is gone")
 
     async def aside(self, interaction: InteractionId, command: c.Command) -> None:
         """Have the caller's session carry out what Dial keeps waiting, in the middle of a

@@ -266,6 +266,10 @@ class AsteriskSwitch:
             "Hangup", {"Channel": channel, "Cause": ANSWERED_ELSEWHERE}, "withdraw"
         )
 
+    def renewed(self, call: Call) -> None:
+        """A caller who was sent on is in its new session, and its recording goes on there."""
+        tasks.spawn(self._spies.renewed(call), name="supervisors of a caller sent on")
+
     def inject_digit(self, call: Call, digit: str) -> None:
         """End the prompt that runs, as if the caller had pressed a key."""
         fields = {"Channel": call.channel, "Digit": digit, "Receive": "true"}

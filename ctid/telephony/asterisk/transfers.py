@@ -61,7 +61,7 @@ def _told_by_ami(call: Call) -> Result:
 def _sent_on(call: Call) -> Result:
     if call.moving or call.over:
         return []
-    call.moving = True
+    call.moving = call.stale = True
     call.gone = call.untold = False
     part(call)
     return [CallerSentOn(interaction=call.interaction)]

@@ -1,4 +1,4 @@
-"""A caller whom a phone has handed on hangs up while ctid puts the two together anew."""
+"""Agent and caller are parted and put together anew, at the worst moments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from ctid.telephony.asterisk import transfers, translate
 from ctid.telephony.asterisk.caller import Caller
 from ctid.telephony.asterisk.midcall import Midcall
+from routing import commands as c
 from routing import facts as f
+from routing.control_facts import HoldChanged
 from tests.ctid.telephony.conftest import World, until
 from tests.ctid.telephony.hand_phones import PATIENCE_S
 
@@ -60,9 +62,26 @@ async def test_who_was_called_is_left_in_no_seat(
         "SecondTransfererContext": transfers.OUTSIDE,
         "SecondTransfererExten": "013911112222",
     }
+    await world.switch._midcall._bridged(leg)  # as they are when a phone hands the caller on
     handed = transfers.attended_transfer(world.switch._board, event)
     world.switch._board.drop_leg(leg)
     assert [type(item) for item in handed][1:] == [translate.JoinAnew]
     world.switch.tell(handed)
     await world.facts.next(f.CallerHungUp, interaction=interaction)
     await asyncio.wait_for(other.ended.wait(), PATIENCE_S)
+
+
+async def test_hold_right_after_the_answer_parts_the_two(world: World) -> None:
+    """Dial joins them some milliseconds after it has told the answer."""
+    for _ in range(5):
+        caller, interaction = await world.arrive()
+        leg = await world.connect(interaction, "1001")
+        await world.switch.execute(c.Hold(interaction=interaction))
+        await world.facts.next(HoldChanged, interaction=interaction, held=True)
+        await world.switch.execute(c.Unhold(interaction=interaction))
+        await world.facts.next(HoldChanged, interaction=interaction, held=False)
+        world.phones.hangup(leg)
+        await world.facts.next(f.AgentHungUp, interaction=interaction)
+        await world.switch.execute(c.Release(interaction=interaction))
+        await asyncio.wait_for(caller.ended.wait(), PATIENCE_S)
+        await until(lambda: not world.switch._board.calls)
