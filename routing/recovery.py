@@ -31,6 +31,7 @@ _COPIED = (
     "attempts",
     "step_no",
     "waiting_since",
+    "backdated_to",
     "kept_s",
     "queued_at",
     "queue_offers",

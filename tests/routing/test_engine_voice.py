@@ -561,6 +561,27 @@ def test_waiting_callers_keep_place_and_wait_over_a_restart() -> None:
     )
 
 
+def test_a_second_kill_before_the_knock_leaves_the_line_as_the_pbx_told_it() -> None:
+    """Callers of whom only the PBX told are known by a snapshot now, and never stood in a queue."""
+    engine = open_house((queue(),), ())
+    told = {"channel": "voice", "caller": {"number": "1"}, "did": "news", "arrived_at": NOON}
+    engine.handle(
+        InteractionRestored(interaction=InteractionId("i"), snapshot=told, present=True), NOON + 10
+    )
+    fresh, kept = reopened(engine)
+    later = {**told, "caller": {"number": "2"}, "arrived_at": NOON + 12}
+    for name, snapshot in (("i", kept["i"]), ("j", later)):
+        fresh.handle(
+            InteractionRestored(interaction=InteractionId(name), snapshot=snapshot, present=True),
+            NOON + 101,
+        )
+    for name in ("j", "i"):
+        fresh.handle(CallerReturned(interaction=InteractionId(name)), NOON + 102)
+    views = [fresh.interaction_view(InteractionId(n)) for n in ("i", "j")]
+    assert [v.position for v in views] == [1, 2]
+    assert [v.queued_at for v in views] == [NOON, NOON + 12]
+
+
 def test_callers_who_left_while_nobody_watched_are_accounted_for() -> None:
     engine = open_house((queue(),), (agent("1"),))
     play(
