@@ -49,7 +49,7 @@ class _Spy:
     channel: str = ""  # known when it rings
     started: bool = False
     listen_only: bool = False
-    waits: SuperviseMode | None = None  # to listen to the caller, in what mode later on
+    waits: bool = False  # to listen to the caller, as soon as that does no harm
 
 
 class Spies:
@@ -110,9 +110,9 @@ class Spies:
         spy = self._by_id.get(command.supervision)
         if spy is None or spy.call.gone:
             return
-        spy.waits = None
-        if command.listen_only and spy.call.stale:
-            spy.waits, spy.listen_only = command.mode, True
+        spy.waits = command.listen_only and spy.call.stale
+        if spy.waits:
+            spy.mode, spy.listen_only = command.mode, True
             return
         await self._listen_to(spy, command.mode, listen_only=command.listen_only)
 
@@ -120,10 +120,10 @@ class Spies:
         """The caller who was sent on can be listened to. Before, a listener would keep alive what
         MixMonitor has of the last agent: the next one's side would be missing in the recording and
         what a supervisor says to the caller would not be heard (``Recordings.renew``)."""
-        for spy in [one for one in self._by_id.values() if one.call is call and one.waits]:
-            mode, spy.waits = spy.waits, None
-            if mode is not None:
-                await self._listen_to(spy, mode, listen_only=True)
+        for spy in list(self._by_id.values()):
+            if spy.call is call and spy.waits:
+                spy.waits = False
+                await self._listen_to(spy, spy.mode, listen_only=True)
 
     async def _listen_to(self, spy: _Spy, mode: SuperviseMode, *, listen_only: bool) -> None:
         channel, options = self._target(spy, mode, listen_only=listen_only)
