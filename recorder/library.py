@@ -28,18 +28,19 @@ class Finished:
     sha256: str
     size_bytes: int
     duration_s: float
-    peak: int
 
 
 class _Hashing:
-    """A writer that hashes what passes through."""
+    """A writer that hashes and counts what passes through."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self.sha = hashlib.sha256()
+        self.size = 0
 
     def write(self, data: bytes) -> int:
         self.sha.update(data)
+        self.size += len(data)
         return self._out.write(data)
 
 
@@ -52,21 +53,23 @@ def finalise(plan: RecordingPlan, recording: RecordingId, at: float) -> Finished
     """
     target = plan.library_path(recording, at)
     raw, channels = plan.intake_path(recording), CHANNELS
-    if not raw.exists() and plan.message_path(recording).exists():
+    source = _open_if_there(raw)
+    if source is None:
         raw, channels = plan.message_path(recording), 1
-    if not raw.exists():
+        source = _open_if_there(raw)
+    if source is None:
         if target.exists():
             return _describe(plan, recording, target)
         raise RecordingError("the PBX left no recording file")
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     part = target.with_suffix(".wav.part")
     try:
-        with raw.open("rb") as source, part.open("wb") as out:
+        with source, _create(part) as out:
             hashing = _Hashing(out)
             start = 0 if raw.suffix == ".raw" else seek_to_sound(source)
-            size = raw.stat().st_size - start
-            sound = copy_as_wav(source, hashing, size, channels=channels)
+            size = os.fstat(source.fileno()).st_size - start
+            duration_s = copy_as_wav(source, hashing, size, channels=channels)
             out.flush()
+            os.fchmod(out.fileno(), 0o640)
             os.fsync(out.fileno())
     except RecordingError:
         part.unlink(missing_ok=True)
@@ -74,7 +77,6 @@ def finalise(plan: RecordingPlan, recording: RecordingId, at: float) -> Finished
     except OSError as error:
         part.unlink(missing_ok=True)
         raise RecordingError(f"the recording could not be kept: {error.strerror}") from error
-    part.chmod(0o640)
     part.rename(target)
     _sync_dir(target.parent)
     raw.unlink(missing_ok=True)
@@ -82,10 +84,25 @@ def finalise(plan: RecordingPlan, recording: RecordingId, at: float) -> Finished
         recording=recording,
         path=str(target.relative_to(plan.library_dir)),
         sha256=hashing.sha.hexdigest(),
-        size_bytes=target.stat().st_size,
-        duration_s=sound.duration_s,
-        peak=sound.peak,
+        size_bytes=hashing.size,
+        duration_s=duration_s,
     )
+
+
+def _open_if_there(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
+
+
+def _create(path: Path) -> BinaryIO:
+    """Open ``path`` for writing; the folder of its day is made with its first recording."""
+    try:
+        return path.open("wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        return path.open("wb")
 
 
 def _describe(plan: RecordingPlan, recording: RecordingId, target: Path) -> Finished:
@@ -99,7 +116,6 @@ def _describe(plan: RecordingPlan, recording: RecordingId, target: Path) -> Fini
         sha256=sha.hexdigest(),
         size_bytes=target.stat().st_size,
         duration_s=wav_duration_s(target),
-        peak=0,
     )
 
 

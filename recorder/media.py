@@ -1,11 +1,8 @@
-"""The sound itself: WAV headers, duration and peaks. Streams; never holds a whole file."""
+"""The sound itself: WAV headers and duration. Streams; never holds a whole file."""
 
 from __future__ import annotations
 
-import array
 import struct
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -48,14 +45,6 @@ def wav_header(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sound:
-    """What is in a piece of PCM. ``peak``: largest absolute sample, 0..32768."""
-
-    duration_s: float
-    peak: int
-
-
 def seek_to_sound(wav: BinaryIO) -> int:
     """Move behind the header of a 16-bit PCM WAV that the PBX wrote; returns the header's bytes.
 
@@ -69,8 +58,8 @@ def seek_to_sound(wav: BinaryIO) -> int:
     return data + 8
 
 
-def copy_as_wav(raw: BinaryIO, out: Sink, raw_bytes: int, *, channels: int = CHANNELS) -> Sound:
-    """Write ``raw_bytes`` of interleaved PCM as a WAV and measure it on the way.
+def copy_as_wav(raw: BinaryIO, out: Sink, raw_bytes: int, *, channels: int = CHANNELS) -> float:
+    """Write ``raw_bytes`` of interleaved PCM as a WAV; returns its seconds.
 
     A last frame that was cut is dropped. Raises RecordingError when there is no whole frame.
     """
@@ -80,19 +69,13 @@ def copy_as_wav(raw: BinaryIO, out: Sink, raw_bytes: int, *, channels: int = CHA
         raise RecordingError("the recording holds no sound: the file is empty")
     out.write(wav_header(whole, channels=channels))
     left = whole
-    peak = 0
     while left:
         chunk = raw.read(min(CHUNK, left))
         if not chunk:
             raise RecordingError(f"the recording ends {left} bytes early")
         out.write(chunk)
         left -= len(chunk)
-        samples = array.array("h", chunk[: len(chunk) - len(chunk) % SAMPLE_BYTES])
-        if sys.byteorder == "big":
-            samples.byteswap()
-        if samples:
-            peak = max(peak, max(samples), -min(samples))
-    return Sound(duration_s=whole / (SAMPLE_RATE_HZ * frame), peak=peak)
+    return whole / (SAMPLE_RATE_HZ * frame)
 
 
 def wav_duration_s(path: Path) -> float:
