@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import subprocess
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -97,7 +98,9 @@ PORTS = (5200, 10_900)
 #: of these, what browsers refuse to open (https://fetch.spec.whatwg.org/#port-blocking)
 REFUSED_BY_BROWSERS = frozenset({6000, 6566, *range(6665, 6670), 6679, 6697, 10_080})
 
-_given: set[int] = set()
+#: ports given of late: whoever they were chosen for may not listen yet
+_claims: deque[socket.socket] = deque()
+CLAIMS = 100
 
 
 def free_port(host: str, *, udp: bool, tcp: bool) -> int:
@@ -105,16 +108,29 @@ def free_port(host: str, *, udp: bool, tcp: bool) -> int:
 
     Outside the kernel's ephemeral range (ip(7), ip_local_port_range): a port of that range may
     become some connection's own before the program it was chosen for listens on it. For the same
-    reason no port is given twice by one process: nobody may listen yet on the one before.
+    reason no port is given twice, by this process or another, until a hundred more were given.
     """
     for _ in range(200):
         port = PORTS[0] + secrets.randbelow(PORTS[1] - PORTS[0])
-        if port in REFUSED_BY_BROWSERS or port in _given:
+        if port in REFUSED_BY_BROWSERS or not port_is_free(host, port, udp=udp, tcp=tcp):
             continue
-        if port_is_free(host, port, udp=udp, tcp=tcp):
-            _given.add(port)
+        if _claim(port):
             return port
     raise OSError(f"no free port on {host}")
+
+
+def _claim(port: int) -> bool:
+    """Note for all processes that ``port`` is given, by a name that ends with us (unix(7))."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0ctid-lab-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    if len(_claims) > CLAIMS:
+        _claims.popleft().close()
+    return True
 
 
 def port_is_free(host: str, port: int, *, udp: bool, tcp: bool) -> bool:

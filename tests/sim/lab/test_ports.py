@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+
 import pytest
 
 from sim.lab import process
@@ -18,18 +24,54 @@ def test_no_port_is_given_that_a_browser_refuses_to_open(
         process.free_port("127.0.0.1", udp=False, tcp=True)
 
 
-def test_a_port_is_given_from_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "PORTS", (6669, 6671))
-    monkeypatch.setattr(process, "_given", set())
-    # an address that the next test does not try meanwhile
-    assert process.free_port("127.0.0.8", udp=True, tcp=True) == 6670
+@pytest.fixture
+def own_claims(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    claims: deque[socket.socket] = deque()
+    monkeypatch.setattr(process, "_claims", claims)
+    yield
+    for claim in claims:
+        claim.close()
 
 
+@pytest.mark.usefixtures("own_claims")
 def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody may have been given it who does not listen yet."""
-    monkeypatch.setattr(process, "PORTS", (6670, 6673))
-    monkeypatch.setattr(process, "_given", set())
-    given = {process.free_port("127.0.0.9", udp=False, tcp=True) for _ in range(3)}
-    assert given == {6670, 6671, 6672}
+    """Somebody may have been given it who does not listen yet. The range is below all others."""
+    monkeypatch.setattr(process, "PORTS", (5100, 5103))
+    given = {process.free_port("127.0.0.9", udp=True, tcp=True) for _ in range(3)}
+    assert given == {5100, 5101, 5102}
     with pytest.raises(OSError, match="no free port"):
         process.free_port("127.0.0.9", udp=False, tcp=True)
+
+
+OTHER = """
+import sys
+from sim.lab import process
+process.PORTS = (5110, 5111)
+print(process.free_port("127.0.0.9", udp=False, tcp=True), flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.usefixtures("own_claims")
+def test_no_port_is_given_that_another_process_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "PORTS", (5110, 5111))
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "5110\n"
+        with pytest.raises(OSError, match="no free port"):
+            process.free_port("127.0.0.9", udp=False, tcp=True)
+        other.stdin.close()
+        other.wait()
+    assert process.free_port("127.0.0.9", udp=False, tcp=True) == 5110
+
+
+@pytest.mark.usefixtures("own_claims")
+def test_of_the_ports_given_only_the_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "PORTS", (5120, 5122))
+    monkeypatch.setattr(process, "CLAIMS", 1)
+    first, second, third = (process.free_port("127.0.0.9", udp=False, tcp=True) for _ in range(3))
+    assert {first, second} == {5120, 5121}
+    assert third == first
