@@ -131,7 +131,7 @@ class Daemon:
         self._hub = EventHub(clock, veil=veil_of(store))
         self._announcer = Announcer(self._engine, self._hub, clock)
         self._continuity = Continuity(self._engine, self._journal)
-        self._journal.before_commit = self._continuity.stage
+        self._journal.before_commit = self._before_commit
         self._timers = Timers(self._report)
         self._crm = crm = Crm(store)
         self._duties = CrmDuties(
@@ -204,6 +204,10 @@ class Daemon:
 
     def _on_users(self) -> None:
         spawn(self._crm.know_people(), name="know people")
+
+    def _before_commit(self) -> None:
+        self._pump.tell()  # the live rows are as new as the entries they are committed with
+        self._continuity.stage()
 
     def _publish(self, changes: Changes) -> None:
         self._continuity.changes(changes)

@@ -31,9 +31,10 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 SLICE = 64
 """Facts handled before other work of the loop gets its turn."""
 
-VOICE_FIRST = 2
-"""Turns of the loop that a command takes to the PBX: its lane, then the caller's session. Only then
-are the changes told to the screens, which nobody on the telephone waits for."""
+SCREENS_S = 0.01
+"""After the first of some facts, their changes are told to the screens: the PBX has its commands by
+then, and what one moment changes several times is told once. Nobody on the telephone waits for it.
+"""
 
 
 class Decider(Protocol):
@@ -108,7 +109,7 @@ class Pump:
         self._limit = limit
         self._waiting: deque[_Item] = deque()
         self._scheduled = False
-        self._publishing = False
+        self._telling: asyncio.TimerHandle | None = None
         self._closed = False
         self.handled = 0
         self.refused = 0
@@ -218,18 +219,15 @@ class Pump:
                 self._execute(commands, seq)
         except Exception:
             self._after_failed(fact, seq)
-        if not self._publishing:
-            self._publishing = True
-            self._later(VOICE_FIRST, self._publish_changes)
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(SCREENS_S, self.tell)
 
-    def _later(self, turns: int, what: Callable[[], None]) -> None:
-        if turns:
-            asyncio.get_running_loop().call_soon(self._later, turns - 1, what)
-        else:
-            what()
-
-    def _publish_changes(self) -> None:
-        self._publishing = False
+    def tell(self) -> None:
+        """Publish what has changed since the last time; by itself ``SCREENS_S`` after a fact."""
+        if self._telling is None:
+            return
+        self._telling.cancel()
+        self._telling = None
         try:
             self._publish(self._engine.take_changes())
         except Exception:

@@ -47,6 +47,7 @@ class Wiring:
         self.entries: list[dict[str, Any]] = []
         self.executed: list[tuple[Command, int]] = []
         self.published = 0
+        self.told = asyncio.Event()
         self.pump = Pump(
             engine=self.engine,
             journal=self,
@@ -65,6 +66,7 @@ class Wiring:
 
     def publish(self, changes: Changes) -> None:
         self.published += 1
+        self.told.set()
 
 
 def fired(name: str) -> TimerFired:
@@ -96,6 +98,29 @@ async def test_nothing_is_handled_before_put_returns() -> None:
     assert w.engine.seen == []
     await w.pump.settled()
     assert w.engine.seen == [fired("a")]
+
+
+async def test_what_one_moment_changes_is_told_once() -> None:
+    w = Wiring()
+    w.pump.put(fired("a"))
+    w.pump.put(fired("b"))
+    await w.pump.settled()
+    assert w.published == 0
+    await asyncio.wait_for(w.told.wait(), 5)
+    assert w.published == 1
+
+
+async def test_what_has_changed_can_be_told_at_once() -> None:
+    w = Wiring()
+    w.pump.put(fired("a"))
+    await w.pump.settled()
+    w.pump.tell()
+    w.pump.tell()
+    assert w.published == 1
+    w.pump.put(fired("b"))
+    await w.pump.settled()
+    w.pump.tell()
+    assert w.published == 2
 
 
 async def test_a_refused_fact_says_why_and_changes_nothing() -> None:
