@@ -197,7 +197,8 @@ class Caller:
         """Carry out commands until the session ends."""
         session = self.session
         try:
-            await session.command(encode.mark(self.call.interaction))
+            if not encode.is_marked(session.headers, self.call.interaction):
+                await session.command(encode.mark(self.call.interaction))
             if self._sent_on:
                 # taken note of: should ctid die from now on, it is a caller like any other
                 await session.command(encode.set_variable(encode.VAR_PATH, "in"))

@@ -348,6 +348,11 @@ def mark(interaction: InteractionId) -> str:
     return set_variable(f"__{VAR_INTERACTION}", quote(interaction, safe=""))
 
 
+def is_marked(headers: Mapping[str, str], interaction: InteractionId) -> bool:
+    """Whether the dialplan has set the variable already, which it says in the AGI header."""
+    return headers.get("agi_arg_5") == quote(interaction, safe="")
+
+
 def unmark(value: str) -> str:
     """The interaction, from the value that :func:`mark` wrote."""
     return clean(unquote(value))

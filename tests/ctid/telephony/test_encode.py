@@ -122,6 +122,9 @@ def test_a_mark_comes_back_whole(interaction: str) -> None:
     words = asterisk_splits(encode.mark(InteractionId(interaction)))
     assert words[:3] == ["SET", "VARIABLE", "__CTID_I"]
     assert encode.unmark(words[3]) == encode.clean(interaction)
+    assert encode.is_marked({"agi_arg_5": words[3]}, InteractionId(interaction))
+    assert not encode.is_marked({"agi_arg_5": words[3] + "0"}, InteractionId(interaction))
+    assert not encode.is_marked({}, InteractionId(interaction))
 
 
 @given(st.binary(max_size=300))

@@ -77,6 +77,7 @@ async def test_a_caller_is_handed_over_with_number_name_and_did(
     env = ctid.sessions[0].env
     assert env["agi_network_script"] == "in"
     assert env["agi_arg_1"] == env["agi_extension"] == env["agi_dnid"] == "4001"
+    assert env["agi_arg_5"] == env["agi_uniqueid"], "the mark that its legs inherit"
     assert env["agi_callerid"] == "13800138000"
     assert env["agi_calleridname"] == r"O\"Brien 王", "Asterisk keeps the backslash of the quoting"
     await asyncio.sleep(0.5)
