@@ -151,10 +151,13 @@ class Database:
         """
         if self._closed:
             raise StoreClosed("the store is closed")
+        pool = self._urgent if urgent else self._free
         try:
-            async with asyncio.timeout(timeout_s):
-                pool = self._urgent if urgent else self._free
-                reader = await pool.get()
+            if pool.empty():
+                async with asyncio.timeout(timeout_s):
+                    reader = await pool.get()
+            else:
+                reader = pool.get_nowait()
         except TimeoutError as error:
             raise StoreBusy("all readers are busy; try again later") from error
         job = Job(fn)

@@ -20,7 +20,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crmcore.db import Database
 from crmcore.errors import StoreError
@@ -30,10 +30,10 @@ GATHER_S = 0.05
 _RETRY_FIRST_S = 0.1
 _RETRY_LAST_S = 5.0
 _PAGE = 1000
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """One fact or command. ``payload`` is JSON text, ``at`` Unix seconds, ``cause`` a ``seq``."""
 
     seq: int
@@ -307,7 +307,7 @@ def _write(
     if entries:
         conn.executemany(
             "INSERT INTO journal(seq, at, cause, kind, interaction, payload) VALUES (?,?,?,?,?,?)",
-            [(e.seq, e.at, e.cause, e.kind, e.interaction, e.payload) for e in entries],
+            entries,
         )
         conn.execute(
             "UPDATE journal_state SET head_seq = ?, head_chain = ?", (entries[-1].seq, chain)
@@ -320,7 +320,7 @@ def _write(
                 "INSERT INTO live(kind, id, snapshot) SELECT ?1, ?2, ?3 WHERE ?1 <> 'interaction'"
                 " OR NOT EXISTS (SELECT 1 FROM contact_records WHERE interaction = ?2)"
                 " ON CONFLICT (kind, id) DO UPDATE SET snapshot = excluded.snapshot",
-                (kind, id_, json.dumps(snapshot, ensure_ascii=False, separators=(",", ":"))),
+                (kind, id_, _encode(snapshot)),
             )
     return chain
 

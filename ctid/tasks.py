@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -29,20 +30,22 @@ def spawn(
     """
     task = asyncio.get_running_loop().create_task(coro, name=name)
     _live.add(task)
-
-    def done(t: asyncio.Task[T]) -> None:
-        _live.discard(t)
-        if t.cancelled():
-            return
-        error = t.exception()
-        if error is None:
-            return
-        log.error("task_failed", task=t.get_name(), exc_info=error)
-        if on_error is not None:
-            on_error(error)
-
-    task.add_done_callback(done)
+    task.add_done_callback(_ended if on_error is None else partial(_ended, on_error=on_error))
     return task
+
+
+def _ended(
+    task: asyncio.Task[Any], *, on_error: Callable[[BaseException], None] | None = None
+) -> None:
+    _live.discard(task)
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is None:
+        return
+    log.error("task_failed", task=task.get_name(), exc_info=error)
+    if on_error is not None:
+        on_error(error)
 
 
 async def cancel_and_wait(*tasks: asyncio.Task[Any] | None) -> None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import cast
+from typing import NamedTuple, cast
 
 import structlog
 
@@ -49,8 +49,7 @@ class AgiError(Exception):
     """The session can carry nothing any more (peer gone, nonsense, no answer in time)."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgiReply:
+class AgiReply(NamedTuple):
     """``code`` 200: done; 510: unknown command; 511: the channel is gone; 520: wrong usage.
 
     ``result`` is -1 when the application failed or the caller hung up; ``data`` is what stands in
@@ -78,6 +77,17 @@ def parse_reply(line: str) -> AgiReply:
     result, _, data = rest[len("result=") :].partition(" ")
     start, end = data.find("("), data.rfind(")")
     return AgiReply(200, result, data[start + 1 : end] if 0 <= start < end else data)
+
+
+def _decoded(lines: list[bytes]) -> list[str]:
+    """``decode_text`` of each line, in one go where all of it is UTF-8."""
+    if not lines:
+        return []
+    try:
+        text = b"\n".join(lines).decode("utf-8")
+    except UnicodeDecodeError:
+        return [decode_text(line.rstrip(b"\r")) for line in lines]
+    return [line.rstrip("\r") for line in text.split("\n")]
 
 
 class AgiSession(asyncio.Protocol):
@@ -119,21 +129,19 @@ class AgiSession(asyncio.Protocol):
             return
         buffer = self._buffer + data
         *lines, rest = buffer.split(b"\n")
-        if len(rest) > MAX_LINE:
+        if len(buffer) > MAX_LINE and any(len(line) > MAX_LINE for line in (*lines, rest)):
             self._break("line too long")
             return
         self._buffer = rest
-        for raw in lines:
-            if len(raw) > MAX_LINE:
-                self._break("line too long")
-                return
-            try:
-                self._line(decode_text(raw.rstrip(b"\r")))
-            except AgiError as error:
-                self._break(str(error))
-                return
-            if self.closed:
-                return
+        try:
+            if self._in_header:
+                lines = self._headers_of(lines)
+            for line in lines:
+                self._line(decode_text(line.rstrip(b"\r")))
+                if self.closed:
+                    return
+        except AgiError as error:
+            self._break(str(error))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
@@ -141,9 +149,7 @@ class AgiSession(asyncio.Protocol):
     # --- lines ---
 
     def _line(self, line: str) -> None:
-        if self._in_header:
-            self._header(line)
-        elif line == "HANGUP":
+        if line == "HANGUP":
             self.hung_up = True
             self.acknowledge()  # the running command's reply comes next
             if self.on_hangup is not None:
@@ -159,16 +165,23 @@ class AgiSession(asyncio.Protocol):
         else:
             self._reply(parse_reply(line))
 
-    def _header(self, line: str) -> None:
-        if line:
+    def _headers_of(self, lines: list[bytes]) -> list[bytes]:
+        """Take headers up to the empty line; returns what stands behind it."""
+        headers = self.headers
+        for n, line in enumerate(_decoded(lines)):
+            if not line:
+                self._begin()
+                return [] if self.closed else lines[n + 1 :]
             name, sep, value = line.partition(":")
             if not sep or not name.startswith("agi_"):
                 raise AgiError("not an AGI header")
-            if len(self.headers) >= MAX_HEADERS:
+            if len(headers) >= MAX_HEADERS:
                 raise AgiError("too many headers")
             # the first wins: Asterisk sends unique id and channel before anything the caller chose
-            self.headers.setdefault(name, value.strip())
-            return
+            headers.setdefault(name, value.strip())
+        return []
+
+    def _begin(self) -> None:
         if "agi_uniqueid" not in self.headers or "agi_channel" not in self.headers:
             raise AgiError("header without unique id or channel")
         self._in_header = False
@@ -263,6 +276,7 @@ class AgiSession(asyncio.Protocol):
 @dataclass(slots=True)
 class _Counts:
     refused: int = 0
+    admitted_peer: str = ""
     sessions: set[AgiSession] = field(default_factory=set)
     refused_peers: deque[str] = field(default_factory=lambda: deque(maxlen=32))
 
@@ -293,11 +307,7 @@ class AgiServer:
 
     def admit(self, session: AgiSession) -> bool:
         """Whether a new connection may stay."""
-        try:
-            address = ip_address(session.peer)
-        except ValueError:
-            address = None
-        if address is None or not any(address in n for n in self._networks):
+        if not self._allows(session.peer):
             self._counts.refused += 1
             # said once for each peer, not for each knock
             if session.peer not in self._counts.refused_peers:
@@ -311,6 +321,18 @@ class AgiServer:
             log.warning("agi_full", sessions=len(self._counts.sessions))
             return False
         self._counts.sessions.add(session)
+        return True
+
+    def _allows(self, peer: str) -> bool:
+        if peer == self._counts.admitted_peer:  # nearly always the one Asterisk
+            return True
+        try:
+            address = ip_address(peer)
+        except ValueError:
+            return False
+        if not any(address in network for network in self._networks):
+            return False
+        self._counts.admitted_peer = peer
         return True
 
     def forget(self, session: AgiSession) -> None:
