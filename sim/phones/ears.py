@@ -11,6 +11,7 @@ import math
 import struct
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from ctid.tasks import cancel_and_wait, spawn
@@ -33,6 +34,7 @@ TABLE = [_decode(b) for b in range(256)]
 _CODES = sorted((value, byte) for byte, value in enumerate(TABLE))
 
 
+@lru_cache
 def tone_frame(hz: int, level: int = 6000) -> bytes:
     """20 ms of a tone. A multiple of 50 Hz, so that frames join without a jump."""
     out = bytearray()
