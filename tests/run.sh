@@ -28,6 +28,7 @@ $bin/pytest -q -n 2 tests/routing --cov=routing --cov-branch --cov-report=term-m
   --cov-fail-under=100
 step "tests without outside parts"
 $bin/pytest -q -n 2 -m "unit or sim or store or daemon" --ignore=tests/routing
-# one at a time: these measure and share the machine's cores with an Asterisk
+# Two at a time: most of their time is that of conversations. Those of one file stay together as long
+# as both workers have something to do, for they share a house.
 step "tests with a real Asterisk and a real browser"
-$bin/pytest -q -m "asterisk or browser"
+$bin/pytest -q -n 2 --dist worksteal -m "asterisk or browser"
