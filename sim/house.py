@@ -180,13 +180,8 @@ class House:
         """Asterisk, configuration, users, daemon."""
         await self.start_pbx()
         self.write_config()
-        # the first user makes the store; the others come while the daemon starts, as on a live host
-        for user in self.users[:1]:
-            await self._add_user(user)
-        async with asyncio.TaskGroup() as side_by_side:
-            side_by_side.create_task(self.start_daemon())
-            for user in self.users[1:]:
-                side_by_side.create_task(self._add_user(user))
+        await self.add_users()
+        await self.start_daemon()
 
     async def down(self) -> None:
         """Daemon and Asterisk; nothing is left running."""
