@@ -73,15 +73,15 @@ class Ears:
         for mouth in self._mouths:
             await cancel_and_wait(mouth)
 
-    def speak(self, call: UdpCall, hz: int) -> None:
-        """Send a tone until the call ends."""
-        self._mouths.append(spawn(self._speak(call, tone_frame(hz)), name=f"mouth {hz}"))
+    def speak(self, call: UdpCall, hz: int, *, for_s: float = math.inf) -> None:
+        """Send a tone until the call ends, or ``for_s`` have passed."""
+        self._mouths.append(spawn(self._speak(call, tone_frame(hz), for_s), name=f"mouth {hz}"))
 
-    async def _speak(self, call: UdpCall, frame: bytes) -> None:
+    async def _speak(self, call: UdpCall, frame: bytes, for_s: float) -> None:
         loop = asyncio.get_running_loop()
         assert call.media is not None
         start, n = loop.time(), 0
-        while not call.ended.is_set():
+        while not call.ended.is_set() and n * 0.02 < for_s:
             header = struct.pack("!BBHII", 0x80, 8, n & 0xFFFF, n * FRAME, id(call) & 0xFFFFFFFF)
             with contextlib.suppress(BlockingIOError):
                 self._socket.sendto(header + frame, call.media)
