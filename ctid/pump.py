@@ -31,9 +31,10 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 SLICE = 64
 """Facts handled before other work of the loop gets its turn."""
 
-SCREENS_S = 0.01
-"""After the first of some facts, their changes are told to the screens: the PBX has its commands by
-then, and what one moment changes several times is told once. Nobody on the telephone waits for it.
+SCREENS_S = 0.06
+"""Longest time after a fact until its changes are told to the screens: normally with the journal's
+commit, which has them told. What one moment changes several times is told once, and a busy floor
+costs fewer turns of the loop; nobody on the telephone waits for it, and screen-pops do not either.
 """
 
 
