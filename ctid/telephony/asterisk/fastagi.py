@@ -27,9 +27,6 @@ QUICK_S = 5.0
 """A command that does not wait for people is answered in well under a millisecond."""
 
 
-SHORT_HEADER_S = 0.05
-"""Longest wait for a header that is shorter than all before it (see ``AgiSession._let_in``)."""
-
 DEAD = 511
 
 
@@ -102,7 +99,6 @@ class AgiSession(asyncio.Protocol):
         self._socket: socket.socket | None = None
         self._buffer = b""
         self._in_header = True
-        self._header_bytes = 0
         self._usage = False
         self._deadline: asyncio.TimerHandle | None = None
         self._waiting: asyncio.Future[AgiReply] | None = None
@@ -124,31 +120,13 @@ class AgiSession(asyncio.Protocol):
             self.closed = True
             self._transport.abort()
             return
-        self._low_water(self._server.header_bytes)
-        self._deadline = asyncio.get_running_loop().call_later(SHORT_HEADER_S, self._let_in)
-
-    def _low_water(self, size: int) -> None:
-        """Be called when so many bytes are there (socket(7), SO_RCVLOWAT).
-
-        Asterisk writes its header a line at a time, and each piece that arrives costs a turn of the
-        loop: 3.4 for a header, measured. So the first piece is as long as the shortest header yet.
-        """
-        if self._socket is not None:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
-
-    def _let_in(self) -> None:
-        self._low_water(1)
-        timeout_s = self._server.settings.header_timeout_s
         loop = asyncio.get_running_loop()
+        timeout_s = self._server.settings.header_timeout_s
         self._deadline = loop.call_later(timeout_s, self._break, "no header in time")
 
     def data_received(self, data: bytes) -> None:
         if self.closed:
             return
-        if self._in_header:
-            if not self._header_bytes:
-                self._low_water(1)
-            self._header_bytes += len(data)
         buffer = self._buffer + data
         *lines, rest = buffer.split(b"\n")
         if len(buffer) > MAX_LINE and any(len(line) > MAX_LINE for line in (*lines, rest)):
@@ -209,7 +187,6 @@ class AgiSession(asyncio.Protocol):
         self._in_header = False
         if self._deadline is not None:
             self._deadline.cancel()
-        self._server.note_header(self._header_bytes)
         self.acknowledge()
         self._server.on_session(self)
 
@@ -300,7 +277,6 @@ class AgiSession(asyncio.Protocol):
 class _Counts:
     refused: int = 0
     admitted_peer: str = ""
-    header_bytes: int = 0
     sessions: set[AgiSession] = field(default_factory=set)
     refused_peers: deque[str] = field(default_factory=lambda: deque(maxlen=32))
 
@@ -321,9 +297,6 @@ class AgiServer:
         self._server = await loop.create_server(
             lambda: AgiSession(self), self.settings.host, self.settings.port, backlog=1024
         )
-        for listener in self._server.sockets:
-            # a connection is none before it says something (tcp(7)): one turn of the loop less
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
 
     @property
     def port(self) -> int:
@@ -361,16 +334,6 @@ class AgiServer:
             return False
         self._counts.admitted_peer = peer
         return True
-
-    @property
-    def header_bytes(self) -> int:
-        """Size of the shortest header so far; 1 before the first."""
-        return self._counts.header_bytes or 1
-
-    def note_header(self, size: int) -> None:
-        """Learn the size of a header."""
-        shortest = self._counts.header_bytes
-        self._counts.header_bytes = min(shortest, size) if shortest else size
 
     def forget(self, session: AgiSession) -> None:
         self._counts.sessions.discard(session)

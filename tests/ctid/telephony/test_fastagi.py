@@ -143,23 +143,6 @@ async def test_a_peer_that_says_nothing_is_sent_away() -> None:
     house.server.close()
 
 
-@pytest.mark.parametrize("more", [b"", b"agi_calleridname: x\n"])
-async def test_headers_of_any_length_are_served_in_any_pieces(house: House, more: bytes) -> None:
-    """The server waits for as many bytes as the shortest header had."""
-    _, writer = await house.connect()
-    writer.write(HEADER[:-1] + b"agi_calleridname: long\n\n")
-    await asyncio.wait_for(house.sessions.get(), 30)
-    header = HEADER[:-1] + more + b"\n"
-    for cut in (1, 10, len(HEADER) - 1):
-        _, other = await house.connect()
-        other.write(header[:cut])
-        await other.drain()
-        other.write(header[cut:])
-        session = await asyncio.wait_for(house.sessions.get(), 30)
-        assert session.headers["agi_uniqueid"] == "1.1"
-    assert house.server.header_bytes == len(header)
-
-
 @pytest.mark.parametrize("line", [b"200 result=0\n", b"hello\n", b"b" * (MAX_LINE + 2)])
 async def test_nonsense_after_the_header_ends_that_session(house: House, line: bytes) -> None:
     reader, writer, session = await house.session()
