@@ -142,7 +142,8 @@ async def run() -> int:
         },
         ok=ours.failed == 0 and our_ms <= LIMIT_MS and bool(records) and recordings == ours.calls,
         saying=f"{ours.failed} of {ours.calls} calls failed, {our_ms:.1f} ms CPU per call "
-        f"(at most {LIMIT_MS:g}), answered after {half:.0f} ms (at most {ANSWER_MS:g}); Asterisk {pbx_ms:.1f} ms, with app_queue {queue_ms:.1f} ms",
+        f"(at most {LIMIT_MS:g}), answered after {half:.0f} ms "
+        f"(at most {ANSWER_MS:g}); Asterisk {pbx_ms:.1f} ms, with app_queue {queue_ms:.1f} ms",
     )
 
 
