@@ -140,7 +140,11 @@ async def run() -> int:
             "app_queue_cpu_ms_per_call": round(queue_ms, 2),
             "app_queue_failed": theirs.failed,
         },
-        ok=ours.failed == 0 and our_ms <= LIMIT_MS and bool(records) and recordings == ours.calls,
+        ok=ours.failed == 0
+        and our_ms <= LIMIT_MS
+        and half <= ANSWER_MS
+        and bool(records)
+        and recordings == ours.calls,
         saying=f"{ours.failed} of {ours.calls} calls failed, {our_ms:.1f} ms CPU per call "
         f"(at most {LIMIT_MS:g}), answered after {half:.0f} ms "
         f"(at most {ANSWER_MS:g}); Asterisk {pbx_ms:.1f} ms, with app_queue {queue_ms:.1f} ms",
