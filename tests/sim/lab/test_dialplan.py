@@ -208,6 +208,17 @@ async def test_without_ctid_the_fallback_queue_takes_over(
     assert note["did"] == "4001"
 
 
+async def test_the_legs_of_the_fallback_queue_are_none_of_ctids(
+    ami: RawAmi, callers: CallerPool, agents: AgentPool
+) -> None:
+    agents.talk_s = 1.0
+    call = callers.call("4001", caller="13800138008")
+    begun = await ami.event("DialBegin", CallerIDNum="13800138008")
+    mark = await ami.act("Getvar", Channel=begun["DestChannel"], Variable="CTID_I")
+    assert (mark["Response"], mark["Value"]) == ("Success", "")
+    await over(call)
+
+
 async def test_without_anybody_an_apology_and_a_note(info: LabInfo, callers: CallerPool) -> None:
     name = "\\\"x; ${SHELL(id)} 'y' & <z>" + "长" * 300
     call = await over(callers.call("4001", caller="13800138005", name=name))
