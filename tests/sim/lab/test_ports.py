@@ -34,6 +34,13 @@ def own_claims(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_claims")
+def test_a_port_is_given_from_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "PORTS", (5130, 5132))
+    monkeypatch.setattr(process, "REFUSED_BY_BROWSERS", frozenset({5130}))
+    assert process.free_port("127.0.0.8", udp=True, tcp=True) == 5131
+
+
+@pytest.mark.usefixtures("own_claims")
 def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody may have been given it who does not listen yet. The range is below all others."""
     monkeypatch.setattr(process, "PORTS", (5100, 5103))
