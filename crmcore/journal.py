@@ -210,7 +210,6 @@ class Journal:
                     self.on_error(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _RETRY_LAST_S)
-                self._wake.set()
 
     async def flush(self) -> None:
         """Return when everything that was appended before is on the disk."""
@@ -227,6 +226,7 @@ class Journal:
                 self.before_commit()
             entries, self._buffer = self._buffer, []
             live, self._live = self._live, {}
+            self._wake.clear()  # nothing is left; telling the changes has just set it
             if not entries and not live:
                 return
             chain = self._chain
@@ -236,6 +236,7 @@ class Journal:
                 # what came meanwhile is newer: it stays behind, and wins among the snapshots
                 self._buffer[:0] = entries
                 self._live = live | self._live
+                self._wake.set()
                 raise
             self._chain = chain
             if entries:

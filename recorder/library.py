@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -45,13 +45,50 @@ class _Hashing:
 
 
 def finalise(plan: RecordingPlan, recording: RecordingId, at: float) -> Finished:
-    """Make the library file of ``recording`` and remove the raw one.
+    """Make the library file of ``recording`` and remove the raw one, see :func:`finalise_all`.
 
-    ``.part`` beside the target, fsync of the file, rename, fsync of the folder: after a power cut
-    there is either the raw file or the whole library file. Done before, it reports what is there.
     Raises RecordingError when there is nothing to keep.
     """
-    target = plan.library_path(recording, at)
+    [done] = finalise_all(plan, [(recording, at)])
+    if isinstance(done, RecordingError):
+        raise done
+    return done
+
+
+def finalise_all(
+    plan: RecordingPlan, due: Sequence[tuple[RecordingId, float]]
+) -> list[Finished | RecordingError]:
+    """Make the library files of several recordings and remove the raw ones.
+
+    ``due``: each with the Unix seconds of the day under which it is kept. ``.part`` beside the
+    target, fsync of the file, rename, fsync of the folder (once for all): after a power cut there
+    is either the raw file or the whole library file. Done before, it reports what is there.
+    """
+    settled: list[Finished | RecordingError] = []
+    moved: list[Path] = []
+    folders: set[Path] = set()
+    for recording, at in due:
+        target = plan.library_path(recording, at)
+        try:
+            done, raw = _into_library(plan, recording, target)
+        except RecordingError as error:
+            settled.append(error)
+            continue
+        settled.append(done)
+        if raw is not None:
+            moved.append(raw)
+            folders.add(target.parent)
+    for folder in folders:
+        _sync_dir(folder)
+    for raw in moved:
+        raw.unlink(missing_ok=True)
+    return settled
+
+
+def _into_library(
+    plan: RecordingPlan, recording: RecordingId, target: Path
+) -> tuple[Finished, Path | None]:
+    """The library file, and the raw one that can go once the folder is on the disk."""
     raw, channels = plan.intake_path(recording), CHANNELS
     source = _open_if_there(raw)
     if source is None:
@@ -59,7 +96,7 @@ def finalise(plan: RecordingPlan, recording: RecordingId, at: float) -> Finished
         source = _open_if_there(raw)
     if source is None:
         if target.exists():
-            return _describe(plan, recording, target)
+            return _describe(plan, recording, target), None
         raise RecordingError("the PBX left no recording file")
     part = target.with_suffix(".wav.part")
     try:
@@ -71,22 +108,21 @@ def finalise(plan: RecordingPlan, recording: RecordingId, at: float) -> Finished
             out.flush()
             os.fchmod(out.fileno(), 0o640)
             os.fsync(out.fileno())
+        part.rename(target)
     except RecordingError:
         part.unlink(missing_ok=True)
         raise
     except OSError as error:
         part.unlink(missing_ok=True)
         raise RecordingError(f"the recording could not be kept: {error.strerror}") from error
-    part.rename(target)
-    _sync_dir(target.parent)
-    raw.unlink(missing_ok=True)
-    return Finished(
+    finished = Finished(
         recording=recording,
         path=str(target.relative_to(plan.library_dir)),
         sha256=hashing.sha.hexdigest(),
         size_bytes=hashing.size,
         duration_s=duration_s,
     )
+    return finished, raw
 
 
 def _open_if_there(path: Path) -> BinaryIO | None:

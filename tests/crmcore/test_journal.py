@@ -192,3 +192,50 @@ async def test_compaction_keeps_the_chain_and_stops_at_what_is_live(store: Store
     assert await journal.compact(30.0, chunk=4) == 17
     assert await seqs(journal) == list(range(20, 31))
     assert await journal.verify() == 30
+
+
+async def test_what_a_commit_itself_has_told_is_in_it_and_no_empty_one_follows(
+    store: Store,
+) -> None:
+    journal = Journal(store.db, 0, store.journal._chain, gather_s=0.001)
+    commits = 0
+
+    def tell() -> None:  # as the daemon does: the changes are told with the commit
+        nonlocal commits
+        commits += 1
+        journal.wake()
+        journal.put_live("agent", "a", {"commit": commits})
+
+    journal.before_commit = tell
+    async with running(journal):
+        add(journal, 1)
+        await written(journal, 1)
+        assert [row.snapshot for row in await journal.read_live()] == [{"commit": 1}]
+        add(journal, 1)
+        await written(journal, 2)
+        assert commits == 2
+        assert [row.snapshot for row in await journal.read_live()] == [{"commit": 2}]
+
+
+async def test_a_commit_that_fails_is_tried_again_by_itself(store: Store) -> None:
+    journal = Journal(store.db, 0, store.journal._chain, gather_s=0.001)
+    good, broken = journal._db.write, 1
+
+    async def write(fn: Any, **options: Any) -> Any:
+        nonlocal broken
+        if broken:
+            broken -= 1
+            raise sqlite3.OperationalError("disk I/O error")
+        return await good(fn, **options)
+
+    journal._db.write = write  # type: ignore[method-assign]
+    errors: list[BaseException] = []
+    journal.on_error = errors.append
+    try:
+        async with running(journal):
+            add(journal, 1)
+            await written(journal, 1)
+    finally:
+        journal._db.write = good  # type: ignore[method-assign]
+    assert len(errors) == 1
+    assert await seqs(journal) == [1]

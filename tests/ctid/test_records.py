@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctid import records
+from ctid import recordings, records
 from ctid.recordings import RecordingKeeper
 from ctid.records import RecordWriter
 from recorder.plan import RecordingPlan
@@ -137,3 +137,52 @@ async def test_a_recording_without_a_file_has_an_entry_that_says_why(plan: Recor
         ("failed", REC, "no disk"),
     ]
     assert settled == [A, A]
+
+
+async def test_recordings_of_one_moment_are_brought_in_together_and_one_holds_up_no_other(
+    plan: RecordingPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "TOGETHER", 2)
+    bad, gone = RecordingId("bad.r1"), RecordingId("gone.r1")
+
+    class Picky(Index):
+        async def recording_ready(
+            self, recording: RecordingId, interaction: InteractionId, **facts: object
+        ) -> None:
+            if recording == bad:
+                raise RuntimeError("no disk")
+            self.calls.append(("ready", recording))
+
+    index = Picky()
+    settled: list[InteractionId] = []
+    keeper = RecordingKeeper(plan, index, StillClock(), settled.append)
+    for recording in (bad, REC):
+        plan.intake_path(recording).write_bytes(struct.pack("<hh", 100, -100) * 80)
+    for recording, interaction in ((bad, A), (gone, B), (REC, B)):
+        keeper.finish(recording, interaction, 1.0)
+    assert len(keeper) == 3
+    await keeper.drained()
+    assert index.calls == [
+        ("failed", gone, "the PBX left no recording file"),
+        ("ready", REC),
+    ]
+    assert settled == [B, B]
+    assert len(keeper) == 0
+    keeper.finish(REC, B, 1.0)  # and it goes on
+    await keeper.drained()
+    assert index.calls[-1] == ("ready", REC)
+
+
+async def test_more_recordings_than_the_limit_are_refused_and_stay_where_they_are(
+    plan: RecordingPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "LIMIT", 1)
+    index = Index()
+    keeper = RecordingKeeper(plan, index, StillClock(), lambda interaction: None)
+    plan.intake_path(REC).write_bytes(struct.pack("<hh", 100, -100) * 80)
+    keeper.finish(RecordingId("first.r1"), A, 1.0)
+    with pytest.raises(recordings.RecordingsFull):
+        keeper.finish(REC, B, 1.0)
+    await keeper.drained()
+    assert plan.intake_path(REC).exists()
+    assert [call[1] for call in index.calls] == ["first.r1"]

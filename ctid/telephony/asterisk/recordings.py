@@ -1,16 +1,12 @@
-"""Recordings: MixMonitor on the caller's channel, and when its file is whole.
+"""Recordings: MixMonitor on the caller's channel.
 
 The AMI action MixMonitor needs the right ``system`` (measured, Asterisk 22.10), which ctid must not
 have; so it is started over AGI before Dial, with option ``b``: it writes only while the caller is
-connected. MixMonitor's file is closed by a thread of its own about 1 ms after the channel's end,
-without an event; a file lease (fcntl(2), F_SETLEASE) says whether anybody still has it open.
+connected. When its file is whole, :mod:`closing` says.
 """
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +14,18 @@ from typing import Any
 
 import structlog
 
-from ctid import tasks
 from ctid.telephony.asterisk import encode
 from ctid.telephony.asterisk.ami_protocol import AmiError
+from ctid.telephony.asterisk.closing import Closing
 from ctid.telephony.asterisk.fastagi import AgiSession
 from ctid.telephony.asterisk.legs import Call
 from ctid.telephony.port import SwitchError
 from routing.commands import StartRecording, StopRecording, SuspendRecording
 from routing.control_facts import RecordingSuspended
 from routing.facts import Fact, RecordingEnded, RecordingFailed, RecordingStarted
-from routing.ids import RecordingId
+from routing.ids import InteractionId, RecordingId
 
 log = structlog.get_logger(__name__)
-
-CLOSE_WAITS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-STABLE_S = 0.3
 
 EMPTY_MS = 60
 """Three packets: the first of them has Asterisk forget the recording that was stopped."""
@@ -49,43 +42,6 @@ class _Recording:
     fresh: bool = True  # nobody has talked with the caller since it was begun, or renewed
 
 
-def is_closed(path: Path) -> bool | None:
-    """Whether no process has ``path`` open for writing; ``None``: not allowed to know.
-
-    A read lease is refused with EAGAIN while there is a writer; it needs the file's owner or
-    CAP_LEASE (fcntl(2)). Raises FileNotFoundError.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return True
-
-
-async def closed(path: Path) -> bool:
-    """Wait until ``path`` is whole. False: there is no file, or it is still being written."""
-    size = -1
-    for wait_s in CLOSE_WAITS_S:
-        await asyncio.sleep(wait_s)
-        try:
-            free = await asyncio.to_thread(is_closed, path)
-            if free is None:  # another owner: whole when its size stands still
-                await asyncio.sleep(STABLE_S)
-                now = (await asyncio.to_thread(path.stat)).st_size
-                free, size = now == size, now
-        except OSError:
-            return False
-        if free:
-            return True
-    return False
-
-
 class Recordings:
     """One recording for each caller's channel at a time."""
 
@@ -96,6 +52,7 @@ class Recordings:
         self._ami = ami
         self._tell = tell
         self._by_channel: dict[str, _Recording] = {}
+        self._closing = Closing()
 
     def adopt(self, call: Call, file: str, *, started: bool) -> None:
         """A recording that an earlier process of ours began, known by its ``file``."""
@@ -240,17 +197,23 @@ class Recordings:
         if held is not None:
             self._finish(call, held)
 
+    async def drained(self) -> None:
+        """Wait until the ends of all recordings have been told."""
+        await self._closing.drained()
+
     def _finish(self, call: Call, held: _Recording) -> None:
         self._by_channel.pop(call.uniqueid, None)
-        tasks.spawn(self._report_end(call, held), name=f"recording {held.recording}")
+        self._closing.put(
+            held.path,
+            empty=not held.started,  # nobody answered
+            then=lambda whole: self._report_end(call.interaction, held, whole=whole),
+        )
 
-    async def _report_end(self, call: Call, held: _Recording) -> None:
-        whole = await closed(held.path)
-        if not held.started:  # nobody answered: the file is empty
-            await asyncio.to_thread(held.path.unlink, missing_ok=True)
+    def _report_end(self, interaction: InteractionId, held: _Recording, *, whole: bool) -> None:
+        if not held.started:
             return
         if whole:
-            self._tell(RecordingEnded(interaction=call.interaction, recording=held.recording))
+            self._tell(RecordingEnded(interaction=interaction, recording=held.recording))
             return
         reason = (
             "Asterisk has not closed the recording"
@@ -259,5 +222,5 @@ class Recordings:
         )
         log.error("recording_lost", recording=held.recording, path=str(held.path), why=reason)
         self._tell(
-            RecordingFailed(interaction=call.interaction, recording=held.recording, reason=reason)
+            RecordingFailed(interaction=interaction, recording=held.recording, reason=reason)
         )

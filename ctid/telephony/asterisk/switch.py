@@ -210,6 +210,7 @@ class AsteriskSwitch:
     async def stop_accepting(self) -> None:
         """See the port. New callers wait in the dialplan's loop and at last in its fallback."""
         self._agi.stop_accepting()
+        await self._recordings.drained()
 
     async def close(self) -> None:
         """See the port."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ctid.telephony.asterisk import caller
-from ctid.telephony.asterisk.recordings import is_closed
+from ctid.telephony.asterisk.closing import is_closed
 from ctid.telephony.port import SwitchError
 from routing import commands as c
 from routing import facts as f
