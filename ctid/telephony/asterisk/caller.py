@@ -41,6 +41,8 @@ LEGS_S = 0.1
 """How long OfferEnded may wait for AMI to tell the legs' own ends after Dial has returned."""
 BACKSTOP_S = 2.0
 """Dial's own time-out comes this much after the engine's."""
+RETURNS_S = 0.5
+"""So soon Dial returns once the one who had answered has left."""
 BUSY_S = 0.2
 """Until a phone that is still busy with its last call is rung again."""
 
@@ -117,6 +119,8 @@ class Caller:
         self._shown = call.caller
         self._music = ""
         self._talked = False
+        self._let_go = False
+        self._insist: asyncio.TimerHandle | None = None
         self._doing: dict[type[c.Command], Callable[[Any], Awaitable[None]]] = {
             c.Answer: self._answer,
             c.Play: self._play,
@@ -186,6 +190,27 @@ class Caller:
         self._inbox.appendleft(_WhenFree(interaction=self.call.interaction, then=then))
         self._wake.set()
 
+    def let_go(self, insist: Callable[[], None]) -> bool:
+        """Have the dialplan hang up a caller whom the agent has just left; False: it cannot now.
+
+        Spares the question how Dial ended, and AMI's Hangup with its answer: the session has to be
+        ended anyway. ``insist`` is called should Dial not return.
+        """
+        if self._inbox or not (self._left() or (self._talked and self.session.idle)):
+            return False
+        self._let_go = True
+        self._wake.set()
+        self._insist = asyncio.get_running_loop().call_later(RETURNS_S, insist)
+        return True
+
+    def _left(self) -> bool:
+        """Whether the one who had answered has left, and Dial is about to return."""
+        call, offer = self.call, self.call.offer
+        if offer is None or offer.returned or call.talking is not None or call.outside:
+            return False
+        leg = offer.answered_by
+        return leg is not None and not (leg.extra or leg.apart or call.moving)
+
     def withdraw(self, offer: OfferId) -> None:
         """Cancel an offer that still waits to be dialled."""
         if any(isinstance(w, c.Offer) and w.offer == offer for w in self._inbox):
@@ -208,7 +233,7 @@ class Caller:
             if self.call.stale:
                 self.call.stale = False
                 self._desk.renewed(self.call)
-            while not (session.closed or session.hung_up or self.call.over):
+            while not (session.closed or session.hung_up or self.call.over or self._let_go):
                 if not self._inbox:
                     session.acknowledge()
                     self._wake.clear()
@@ -226,6 +251,8 @@ class Caller:
         except AgiError as error:
             log.debug("agi_session_over", interaction=self.call.interaction, why=str(error))
         finally:
+            if self._insist is not None:
+                self._insist.cancel()
             session.close()
             for left in self._inbox:
                 if isinstance(left, _Connect) and left.channel:
@@ -428,6 +455,8 @@ class Caller:
         await self.session.command(line, None)
         if self.session.hung_up or self.call.gone:
             return "", 0, ""
+        if self._let_go:
+            return "ANSWER", 0, ""
         reply = await self.session.command(encode.dial_outcome())
         status, _, rest = reply.data.partition(",")
         cause, _, peer = rest.partition(",")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -23,6 +24,8 @@ from routing.facts import Channel
 from routing.ids import InteractionId
 
 log = structlog.get_logger(__name__)
+
+NORMAL_CLEARING = 16  # Q.850; what the dialplan's Hangup() says of a call that was answered
 
 
 class Orders:
@@ -178,13 +181,17 @@ class Orders:
             await self._callbacks.release(call)
             return
         call.releasing = True
+        caller = self._callers.get(call.uniqueid)
         fields = {"Channel": encode.channel_name(call.channel), "Cause": str(command.cause)}
+        if command.cause == NORMAL_CLEARING and caller is not None:
+            insist = partial(self.try_action, "Hangup", fields, "insist")
+            if caller.let_go(insist):
+                return
         try:
             await self._ami("Hangup", fields, intent="release")
         except AmiError as error:
             if call.gone:
                 return
-            caller = self._callers.get(call.uniqueid)
             if caller is None or not caller.session.idle:
                 raise SwitchError(str(error)) from error
             try:

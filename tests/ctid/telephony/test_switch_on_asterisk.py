@@ -14,6 +14,7 @@ from routing import commands as c
 from routing import facts as f
 from routing.ids import RecordingId, StepId
 from tests.ctid.telephony.conftest import World, until
+from tests.ctid.telephony.fault_proxy import FaultProxy
 from tests.ctid.telephony.hand_phones import PATIENCE_S, HandPhones
 
 pytestmark = pytest.mark.asterisk
@@ -386,3 +387,50 @@ async def test_a_released_caller_hears_the_cause(world: World) -> None:
     await world.facts.next(f.CallerHungUp)
     await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
     assert call.status == 486
+
+
+@pytest.mark.parametrize("when", ["left", "back"])
+async def test_a_caller_whom_the_agent_has_left_is_let_go_by_the_dialplan(
+    world: World, proxy: FaultProxy, when: str
+) -> None:
+    """Whether Dial has returned meanwhile or not; no note is written of a call that was served."""
+    call, interaction = await world.arrive()
+    leg = await world.connect(interaction, "1001")
+    caller = next(iter(world.switch._callers.values()))
+    world.phones.hangup(leg)
+    await world.facts.next(f.AgentHungUp, agent="agent-1001")
+    if when == "back":
+        await until(lambda: caller.call.offer is None and caller.session.idle)
+    await world.switch.execute(c.Release(interaction=interaction))
+    await world.facts.next(f.CallerHungUp)
+    await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
+    assert call.ended_by == "them"
+    await until(lambda: not world.switch._board.calls)
+    assert b"Action: Hangup" not in proxy.sent
+    assert "ControlLost" not in world.facts.kinds()
+    assert not list((Path(world.info.spool_dir) / "ctid" / "missed").glob("*.json"))
+
+
+async def test_a_caller_who_is_let_go_while_dial_goes_on_is_hung_up_all_the_same(
+    world: World, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctid.telephony.asterisk.caller.RETURNS_S", 0.05)
+    call, interaction = await world.arrive()
+    leg = await world.connect(interaction, "1001")
+    held = world.switch._board.by_interaction[interaction]
+    held.talking = None  # as if the phone had hung up, and Asterisk had missed it
+    await world.switch.execute(c.Release(interaction=interaction))
+    await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
+    await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
+    await world.facts.next(f.CallerHungUp)
+    assert b"Action: Hangup" in proxy.sent
+
+
+async def test_a_caller_who_talks_is_released_at_once(world: World, proxy: FaultProxy) -> None:
+    call, interaction = await world.arrive()
+    leg = await world.connect(interaction, "1001")
+    await world.switch.execute(c.Release(interaction=interaction))
+    await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
+    await asyncio.wait_for(leg.ended.wait(), PATIENCE_S)
+    await world.facts.next(f.CallerHungUp)
+    assert proxy.sent.count(b".release\r\n") == 1
