@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from functools import partial
 from typing import Any
 
 import structlog
@@ -66,6 +65,8 @@ class Orders:
 
     def take(self, command: c.Command) -> bool:
         """Queue it on the caller's session; False: it goes another way. Raises SwitchError."""
+        if self._at_once(command):
+            return True
         if self._handler(command) is not None:
             return False
         self._caller(command).put(command)
@@ -73,11 +74,24 @@ class Orders:
 
     async def execute(self, command: c.Command) -> None:
         """Start to carry it out. Raises SwitchError."""
+        if self._at_once(command):
+            return
         handler = self._handler(command)
         if handler is not None:
             await handler(command)
         else:
             self._caller(command).put(command)
+
+    def _at_once(self, command: c.Command) -> bool:
+        """Whether nothing had to be asked of Asterisk, and it is done: so with most calls."""
+        if not isinstance(command, c.Release | c.StartRecording | c.StopRecording):
+            return False
+        call = self._board.by_interaction.get(command.interaction)
+        if call is None or call.gone:
+            return not isinstance(command, c.StartRecording)
+        if isinstance(command, c.StartRecording):
+            return self._recordings.begun(call, command)
+        return isinstance(command, c.Release) and self._let_go(call, command)
 
     def _handler(self, command: c.Command) -> Callable[[Any], Coroutine[Any, Any, None]] | None:
         if isinstance(command, c.Offer):
@@ -141,10 +155,9 @@ class Orders:
     async def _start_recording(self, command: c.StartRecording) -> None:
         call = self._call(command.interaction)
         caller = self._callers.get(call.uniqueid)
-        readied = self._recordings.readied(call, command.recording)
-        if caller is not None and caller.session.idle and not readied:
+        if caller is not None and caller.session.idle:
             caller.put(command)
-        elif not readied and call.talking is not None and not call.talking.seated:
+        elif call.talking is not None and not call.talking.seated:
             # AMI MixMonitor needs the right "system"; AGI needs the session that Dial holds
             await self._aside(call.interaction, command)
         else:
@@ -181,20 +194,31 @@ class Orders:
             await self._callbacks.release(call)
             return
         call.releasing = True
-        caller = self._callers.get(call.uniqueid)
-        fields = {"Channel": encode.channel_name(call.channel), "Cause": str(command.cause)}
-        if command.cause == NORMAL_CLEARING and caller is not None:
-            insist = partial(self.try_action, "Hangup", fields, "insist")
-            if caller.let_go(insist):
-                return
         try:
-            await self._ami("Hangup", fields, intent="release")
+            await self._ami("Hangup", self._hangup(call, command), intent="release")
         except AmiError as error:
             if call.gone:
                 return
+            caller = self._callers.get(call.uniqueid)
             if caller is None or not caller.session.idle:
                 raise SwitchError(str(error)) from error
             try:
                 await caller.session.command("HANGUP")
             except AgiError as gone:
                 raise SwitchError(str(gone)) from gone
+
+    def _let_go(self, call: Call, command: c.Release) -> bool:
+        """Whether the dialplan hangs the caller up, see :meth:`Caller.let_go`."""
+        caller = self._callers.get(call.uniqueid)
+        if caller is None or call.absent or command.cause != NORMAL_CLEARING:
+            return False
+        if not caller.let_go(lambda: self._insist(call, command)):
+            return False
+        call.releasing = True
+        return True
+
+    def _insist(self, call: Call, command: c.Release) -> None:
+        self.try_action("Hangup", self._hangup(call, command), "insist")
+
+    def _hangup(self, call: Call, command: c.Release) -> dict[str, str]:
+        return {"Channel": encode.channel_name(call.channel), "Cause": str(command.cause)}

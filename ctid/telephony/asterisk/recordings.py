@@ -64,11 +64,6 @@ class Recordings:
             return
         self._by_channel[call.uniqueid] = _Recording(recording, path, started, fresh=not started)
 
-    def readied(self, call: Call, recording: RecordingId) -> bool:
-        """Whether it was begun, and only waits to be called started."""
-        held = self._by_channel.get(call.uniqueid)
-        return held is not None and held.recording == recording
-
     async def ready(self, call: Call, session: AgiSession, recording: RecordingId) -> None:
         """Begin a recording that writes once the caller is connected. Raises AgiError."""
         held = self._by_channel.get(call.uniqueid)
@@ -114,20 +109,26 @@ class Recordings:
 
     async def start(self, call: Call, command: StartRecording, idle: AgiSession | None) -> None:
         """``idle``: the caller's session if no Dial runs in it. Raises SwitchError."""
+        if self.begun(call, command):
+            return
+        if idle is not None:
+            await self.ready(call, idle, command.recording)
+        else:
+            await self._start_by_ami(call, command.recording)
+        if not self.begun(call, command):
+            raise SwitchError("Asterisk did not start the recording")
+
+    def begun(self, call: Call, command: StartRecording) -> bool:
+        """Call it started, if it was begun."""
         held = self._by_channel.get(call.uniqueid)
         if held is None or held.recording != command.recording:
-            if idle is not None:
-                await self.ready(call, idle, command.recording)
-            else:
-                await self._start_by_ami(call, command.recording)
-            held = self._by_channel.get(call.uniqueid)
-        if held is None:
-            raise SwitchError("Asterisk did not start the recording")
+            return False
         if not held.started:
             held.started = True
             self._tell(
                 RecordingStarted(interaction=command.interaction, recording=command.recording)
             )
+        return True
 
     async def _start_by_ami(self, call: Call, recording: RecordingId) -> None:
         path = self._raw_path(recording)
