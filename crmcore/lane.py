@@ -9,9 +9,10 @@ calls ``commit`` of the connection object, and that object is ours (the document
 
 Writes that wait at the same moment share one ``BEGIN IMMEDIATE .. COMMIT`` and thereby one fsync;
 each runs under its own SAVEPOINT, so one that fails takes nobody along. A write that no person
-waits for (``soon``) waits up to ``SOON_S`` for such company (the journal's, on a busy floor), or
-until ``SOON_MAX`` wait: a long group would hold the interpreter while others want to read. Before
-each function a lane lets an urgent read go first, for at most ``GIVE_WAY_S``.
+waits for (``soon``) waits up to ``SOON_S`` for such company, mostly the journal's, which commits
+what came about at the same time, or until ``SOON_MAX`` wait: a long group would hold the
+interpreter while others want to read. Before each function a lane lets an urgent read go first, for
+at most ``GIVE_WAY_S``.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ LOG_BYTES = 16 * 1024 * 1024
 _MMAP_BYTES = 2 * 1024 * 1024 * 1024
 GROUP_MAX = 128
 GROUP_TIME_S = 0.025
-SOON_S = 0.06
+SOON_S = 0.25
 SOON_MAX = 8
 GIVE_WAY_S = 0.005
 _UNSET: Any = object()

@@ -30,6 +30,14 @@ class Finished:
     duration_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    finished: Finished
+    raw: Path
+    part: Path
+    target: Path
+
+
 class _Hashing:
     """A writer that hashes and counts what passes through."""
 
@@ -61,34 +69,27 @@ def finalise_all(
     """Make the library files of several recordings and remove the raw ones.
 
     ``due``: each with the Unix seconds of the day under which it is kept. ``.part`` beside the
-    target, fsync of the file, rename, fsync of the folder (once for all): after a power cut there
-    is either the raw file or the whole library file. Done before, it reports what is there.
+    target, fsync of the file, rename, fsync of the folder: after a power cut there is either the
+    raw file or the whole library file. Done before, it reports what is there. Each step is taken
+    for all of them before the next: the file system then commits once for the lot.
     """
-    settled: list[Finished | RecordingError] = []
-    moved: list[Path] = []
-    folders: set[Path] = set()
-    for recording, at in due:
-        target = plan.library_path(recording, at)
-        try:
-            done, raw = _into_library(plan, recording, target)
-        except RecordingError as error:
-            settled.append(error)
-            continue
-        settled.append(done)
-        if raw is not None:
-            moved.append(raw)
-            folders.add(target.parent)
-    for folder in folders:
-        _sync_dir(folder)
-    for raw in moved:
-        raw.unlink(missing_ok=True)
-    return settled
+    settled = {recording: _written(plan, recording, at) for recording, at in dict(due).items()}
+    new = {recording: one for recording, one in settled.items() if isinstance(one, _Part)}
+    done = {recording: _renamed(one) for recording, one in new.items()}
+    for folder in {one.target.parent for one in new.values()}:
+        _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+    for recording, one in new.items():
+        if isinstance(done[recording], Finished):
+            one.raw.unlink(missing_ok=True)
+    known = {k: one for k, one in settled.items() if not isinstance(one, _Part)} | done
+    return [known[recording] for recording, _ in due]
 
 
-def _into_library(
-    plan: RecordingPlan, recording: RecordingId, target: Path
-) -> tuple[Finished, Path | None]:
-    """The library file, and the raw one that can go once the folder is on the disk."""
+def _written(
+    plan: RecordingPlan, recording: RecordingId, at: float
+) -> _Part | Finished | RecordingError:
+    """``.part`` beside the target, not yet on the disk."""
+    target = plan.library_path(recording, at)
     raw, channels = plan.intake_path(recording), CHANNELS
     source = _open_if_there(raw)
     if source is None:
@@ -96,8 +97,8 @@ def _into_library(
         source = _open_if_there(raw)
     if source is None:
         if target.exists():
-            return _describe(plan, recording, target), None
-        raise RecordingError("the PBX left no recording file")
+            return _describe(plan, recording, target)
+        return RecordingError("the PBX left no recording file")
     part = target.with_suffix(".wav.part")
     try:
         with source, _create(part) as out:
@@ -105,16 +106,13 @@ def _into_library(
             start = 0 if raw.suffix == ".raw" else seek_to_sound(source)
             size = os.fstat(source.fileno()).st_size - start
             duration_s = copy_as_wav(source, hashing, size, channels=channels)
-            out.flush()
             os.fchmod(out.fileno(), 0o640)
-            os.fsync(out.fileno())
-        part.rename(target)
-    except RecordingError:
+    except RecordingError as error:
         part.unlink(missing_ok=True)
-        raise
+        return error
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise RecordingError(f"the recording could not be kept: {error.strerror}") from error
+        return _not_kept(error)
     finished = Finished(
         recording=recording,
         path=str(target.relative_to(plan.library_dir)),
@@ -122,7 +120,21 @@ def _into_library(
         size_bytes=hashing.size,
         duration_s=duration_s,
     )
-    return finished, raw
+    return _Part(finished, raw, part, target)
+
+
+def _renamed(one: _Part) -> Finished | RecordingError:
+    try:
+        _sync(one.part, os.O_RDWR)
+        one.part.rename(one.target)
+    except OSError as error:
+        one.part.unlink(missing_ok=True)
+        return _not_kept(error)
+    return one.finished
+
+
+def _not_kept(error: OSError) -> RecordingError:
+    return RecordingError(f"the recording could not be kept: {error.strerror}")
 
 
 def _open_if_there(path: Path) -> BinaryIO | None:
@@ -155,8 +167,8 @@ def _describe(plan: RecordingPlan, recording: RecordingId, target: Path) -> Fini
     )
 
 
-def _sync_dir(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path, how: int) -> None:
+    fd = os.open(path, how | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import struct
 import wave
 from pathlib import Path
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.errors import RecordingError
-from recorder.library import finalise, leftovers, resolve
+from recorder.library import Finished, finalise, finalise_all, leftovers, resolve
 from recorder.media import wav_header
 from recorder.plan import RecordingPlan, safe_stem
 from routing.ids import RecordingId
@@ -59,6 +61,45 @@ def test_doing_it_twice_reports_the_same_file(plan: RecordingPlan) -> None:
         first.sha256,
         first.duration_s,
     )
+
+
+def test_several_at_once_each_get_their_own_answer(plan: RecordingPlan) -> None:
+    good, empty, gone = ID, RecordingId("empty.r1"), RecordingId("gone.r1")
+    put_raw(plan, [(1, 2)] * 8)
+    plan.intake_path(empty).write_bytes(b"")
+    answers = finalise_all(plan, [(good, DAY), (empty, DAY), (gone, DAY), (good, DAY)])
+    assert [type(one) for one in answers] == [Finished, RecordingError, RecordingError, Finished]
+    assert answers[0] == answers[3]
+    assert ["left no" in str(one) for one in answers[1:3]] == [False, True]
+    assert not plan.intake_path(good).exists()
+    assert finalise_all(plan, []) == []
+
+
+def test_one_that_cannot_be_put_on_the_disk_keeps_its_raw_file(
+    plan: RecordingPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = RecordingId("other.r1")
+    put_raw(plan, [(1, 2)] * 8)
+    plan.intake_path(other).write_bytes(struct.pack("<hh", 3, 4) * 8)
+    bad = plan.library_path(ID, DAY).with_suffix(".wav.part")
+    sync, synced = os.fsync, set()
+
+    def full(fd: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{fd}")
+        synced.add(path)
+        if path == str(bad):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", full)
+    failed, done = finalise_all(plan, [(ID, DAY), (other, DAY)])
+    assert isinstance(failed, RecordingError)
+    assert "No space left" in str(failed)
+    assert isinstance(done, Finished)
+    assert plan.intake_path(ID).exists()
+    assert not bad.exists()
+    assert not plan.intake_path(other).exists()
+    assert str(bad.parent) in synced  # the folder, too
 
 
 def test_a_crash_before_the_rename_is_repaired_by_the_next_attempt(plan: RecordingPlan) -> None:
