@@ -196,7 +196,10 @@ class Caller:
         Spares the question how Dial ended, and AMI's Hangup with its answer: the session has to be
         ended anyway. ``insist`` is called should Dial not return.
         """
-        if self._inbox or not (self._left() or (self._talked and self.session.idle)):
+        session = self.session
+        if session.closed or session.hung_up or self._inbox:
+            return False
+        if not (self._left() or (self._talked and session.idle)):
             return False
         self._let_go = True
         self._wake.set()

@@ -34,6 +34,7 @@ class _Closing:
     empty: bool  # nobody was recorded: the file only has to go
     then: Callable[[bool], None]
     since: float  # loop time
+    kept: bool = False  # it is written anew, and stays
     size: int = -1
     size_since: float = 0.0
 
@@ -62,17 +63,26 @@ class Closing:
 
     def __init__(self) -> None:
         self._waiting: list[_Closing] = []
+        self._empty: dict[Path, _Closing] = {}
         self._task: asyncio.Task[None] | None = None
 
     def put(self, path: Path, *, empty: bool, then: Callable[[bool], None]) -> None:
         """Say when ``path`` is whole; False: there is no file, or it is still being written.
 
-        An ``empty`` one is deleted; its ``then`` is told False.
+        An ``empty`` one is deleted once nobody has it open; its ``then`` is told False.
         """
-        now = asyncio.get_running_loop().time()
-        self._waiting.append(_Closing(path, empty, then, now))
+        one = _Closing(path, empty, then, asyncio.get_running_loop().time())
+        self._waiting.append(one)
+        if empty:
+            self._empty[path] = one
         if self._task is None:
             self._task = tasks.spawn(self._run(), name="recordings that close")
+
+    def keep(self, path: Path) -> None:
+        """``path`` is about to be written anew: it is not deleted, should it have been empty."""
+        one = self._empty.pop(path, None)
+        if one is not None:
+            one.kept = True
 
     async def drained(self) -> None:
         """Wait until none is left, ``PATIENCE_S`` at most for each."""
@@ -89,6 +99,8 @@ class Closing:
                     if whole is None:
                         self._waiting.append(each)
                         continue
+                    if self._empty.get(each.path) is each:
+                        del self._empty[each.path]
                     try:
                         each.then(whole)
                     except Exception:
@@ -103,11 +115,13 @@ def _look(waiting: list[_Closing], now: float) -> list[tuple[_Closing, bool | No
 
 def _whole(each: _Closing, now: float) -> bool | None:
     """Whether the file is whole; ``None``: look again."""
+    if each.kept:
+        return False
     try:
-        if each.empty:
+        free = is_closed(each.path)
+        if each.empty and free is not False:
             each.path.unlink(missing_ok=True)
             return False
-        free = is_closed(each.path)
         if free is None:  # another owner: whole when its size stands still
             size = each.path.stat().st_size
             if size != each.size:

@@ -73,6 +73,7 @@ class Recordings:
             await session.command(encode.agi("EXEC StopMixMonitor"))
             self._finish(call, held)
         path = self._raw_path(recording)
+        self._closing.keep(path)
         reply = await session.command(encode.mix_monitor(path))
         if reply.ok:
             self._by_channel[call.uniqueid] = _Recording(recording, path)
@@ -132,6 +133,7 @@ class Recordings:
 
     async def _start_by_ami(self, call: Call, recording: RecordingId) -> None:
         path = self._raw_path(recording)
+        self._closing.keep(path)
         try:
             await self._ami(
                 "MixMonitor",

@@ -139,3 +139,25 @@ async def test_a_listener_that_fails_keeps_nobody_from_being_told(tmp_path: Path
     told.put(tmp_path / "c.raw")  # and it goes on
     await told.closing.drained()
     assert told.whole == {"b.raw": False, "c.raw": False}
+
+
+async def test_an_empty_one_that_is_written_anew_stays(tmp_path: Path) -> None:
+    """A customer who was not reached is called again at once: the recording has the same name."""
+    told = Told()
+    anew, held = tmp_path / "anew.raw", tmp_path / "held.raw"
+    told.put(anew, empty=True)
+    told.closing.keep(anew)
+    anew.write_bytes(b"a conversation")
+    with writer(held) as process:  # not even when nobody has said so, as long as it is open
+        looked = asyncio.Event()
+        told.put(held, empty=True)
+        told.closing.put(tmp_path / "none.raw", empty=False, then=lambda whole: looked.set())
+        await looked.wait()
+        assert held.exists()
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+        await told.closing.drained()
+    assert anew.read_bytes() == b"a conversation"
+    assert not held.exists()
+    assert not told.closing._empty
