@@ -137,8 +137,12 @@ class Announcer:
     # --- the executor's news ----------------------------------------------------------------------
 
     def pop(self, agents: Iterable[AgentId], data: Mapping[str, Any]) -> None:
-        """A screen-pop for the agents of one offer; ``data`` as ``PopEvent`` in the API."""
+        """A screen-pop for the agents of one offer; ``data`` as ``PopEvent`` in the API.
+
+        Their own state is told with it: who has just put down would seem to be talking still.
+        """
         for agent in agents:
+            self._agent_changed(agent)
             self._hub.pop(agent, InteractionId(data["interaction"]), data)
 
     def pop_update(self, agents: Iterable[AgentId], data: Mapping[str, Any]) -> None:

@@ -236,6 +236,27 @@ async def test_an_interaction_is_told_to_those_it_left_as_well(
     assert announcer._whose == {}
 
 
+async def test_who_is_offered_the_next_call_is_told_its_own_state_with_the_pop(
+    announcer: Announcer, board: Board, hub: EventHub
+) -> None:
+    """The engine's changes are told up to 60 ms later; the card must not wait for them."""
+    ears = Ears(hub, AMY, RED)
+    board.agents[R1] = view_of_agent(R1, "talking", held=(I1,))
+    announcer.changes(changed(agents=[R1]))
+    await flushed()
+    assert await ears.kinds("amy") == ["agent"]
+    assert await ears.kinds("red") == ["agent"]
+    board.agents[R1] = view_of_agent(R1, "reserved", held=(I2,))
+    announcer.pop([R1], {"interaction": I2, "offer": "i2.o1"})
+    heard = await ears.heard("amy")
+    assert sorted(event for event, _ in heard) == ["agent", "pop"]
+    assert [data["state"] for event, data in heard if event == "agent"] == ["reserved"]
+    assert await ears.kinds("red") == []  # who only watches is told with the changes
+    announcer.changes(changed(agents=[R1]))
+    await flushed()
+    assert await ears.kinds("red") == ["agent"]
+
+
 async def test_a_pop_stays_open_through_the_conversation_and_the_wrap_up(
     announcer: Announcer, board: Board, hub: EventHub
 ) -> None:
@@ -275,7 +296,7 @@ async def test_a_withdrawn_pop_is_over(announcer: Announcer, hub: EventHub) -> N
     announcer.pop([R1, B1], {"interaction": I1, "offer": "i1.o1"})
     announcer.pop_closed([R1], interaction=I1, offer=OfferId("i1.o1"), outcome="withdrawn")
     announcer.pop_update([R1], {"interaction": I1, "offer": "i1.o1"})
-    assert await ears.kinds("amy") == ["pop", "pop_closed"]
+    assert await ears.kinds("amy") == ["pop", "pop_closed", "agent"]  # pops go ahead of all else
     assert await Ears(hub, AMY).kinds("amy") == []
     assert await Ears(hub, BOB).kinds("bob") == ["pop"]
 

@@ -18,7 +18,7 @@ from ctid.screen_pop import ScreenPops
 from routing.commands import CancelOffer, Command, LookUpCustomer, Offer, Target
 from routing.facts import CallerHungUp, Channel, CustomerMatched, Fact, InteractionArrived, Party
 from routing.ids import AgentId, InteractionId, OfferId, PhoneId, QueueId
-from routing.views import Changes
+from routing.views import AgentView, Changes
 from tests.ctid.virtual import StillClock
 
 pytestmark = pytest.mark.unit
@@ -31,6 +31,9 @@ NOTHING = Changes(interactions=frozenset(), agents=frozenset(), queues=frozenset
 
 class AgentFree:
     """Offers what arrives at once, and takes the offer back when the caller is gone."""
+
+    def agent_view(self, agent: AgentId) -> AgentView:
+        raise KeyError(agent)
 
     def handle(self, fact: Fact, now: float) -> list[Command]:
         match fact:
